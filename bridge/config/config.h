@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The configuration: one YAML file, read once into this immutable structure.
+// Every option stands once in the table of options.c: name, type, limits,
+// default and help; the reader, `check` and the reference in the README all
+// come from that table. Any thread may read it; nothing changes it.
+#ifndef BRIDGE_CONFIG_H
+#define BRIDGE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "batch.h"
+#include "telemetry/log.h"
+
+enum sender { SENDER_ACTIVITY_PUSH, SENDER_ADOBE_IO, SENDER_COUNT };
+enum record_format { RECORD_STRUCTURED, RECORD_BINARY, RECORD_ORIGINAL };
+enum route_mode { ROUTE_TYPE, ROUTE_STREAM };
+enum durability { DURABILITY_STRICT, DURABILITY_RELAXED };
+
+/* Where in the file something stands; counted from 1. */
+struct config_mark {
+    unsigned line, column;
+};
+
+struct config_address {
+    char *text; /* as written, "0.0.0.0:8443" */
+    char *host; /* without brackets; never NULL; "" means all addresses */
+    uint16_t port; /* 0: any free port, which the log tells */
+};
+
+struct config_listener {
+    struct config_address address;
+    char *certificate, *key; /* paths; both NULL: cleartext */
+    struct config_mark mark;
+};
+
+struct config_endpoint {
+    char *path; /* begins with '/'; compared exactly */
+    enum sender sender;
+    uint64_t deadline_ms; /* from the request's first byte to the answer */
+    bool auth_none;       /* `auth: none` was written out */
+    char **tokens;        /* at least one unless auth_none */
+    size_t token_count;
+    struct config_mark mark;
+};
+
+/* A property for librdkafka, passed on as it is. */
+struct config_property {
+    char *name, *value;
+    struct config_mark mark;
+};
+
+/* munchkinId -> name */
+struct config_instance {
+    char *munchkin_id, *name;
+    struct config_mark mark;
+};
+
+/* topics.override: settings for one topic, by its name without the prefix
+ * ("activity.openemail"). A member that is not set is -2 (partitions,
+ * replication) or INT64_MIN (retention_ms). */
+struct config_topic_override {
+    char *topic;
+    int partitions, replication;
+    int64_t retention_ms;
+    struct config_mark mark;
+};
+
+struct config {
+    struct config_listener *listeners;
+    size_t listener_count;
+    bool http2;
+
+    struct config_address admin_address;
+    char *admin_token; /* NULL: none is asked for */
+
+    struct config_endpoint *endpoints;
+    size_t endpoint_count;
+
+    struct config_property *kafka;
+    size_t kafka_count;
+
+    struct config_instance *instances;
+    size_t instance_count;
+
+    struct {
+        char *prefix; /* may contain "{instance}" */
+        enum route_mode route;
+        bool create;
+        int partitions;
+        int replication;      /* -1: the broker's default */
+        int64_t retention_ms; /* -1: for ever */
+        struct config_topic_override *overrides;
+        size_t override_count;
+        int64_t *custom; /* activity type ids of 100000 and up that get a topic of their own */
+        size_t custom_count;
+        char *dead_letter; /* NULL: {prefix}.deadletter */
+    } topics;
+
+    enum durability durability;
+
+    struct {
+        enum record_format format;
+        char **headers; /* names of CloudEvents attributes, without "ce_", or "x-request-id" */
+        size_t header_count;
+    } record;
+
+    struct {
+        size_t body;         /* bytes */
+        size_t events;       /* per batch */
+        size_t in_flight;    /* bytes */
+        size_t connections;
+        uint64_t body_time_ms;
+        uint64_t idle_time_ms;
+    } limits;
+
+    struct {
+        uint64_t delay_ms, grace_ms;
+    } shutdown;
+
+    struct {
+        enum log_level level;
+        enum log_format format;
+    } log;
+};
+
+/* One thing that is wrong with the file. */
+struct config_error {
+    struct config_mark mark;
+    char *message;
+};
+
+/* Everything that is wrong with it, in the order of the file. Zero-initialise. */
+struct config_errors {
+    struct config_error *items;
+    size_t count;
+};
+
+__attribute__((format(printf, 3, 4))) void config_errors_add(struct config_errors *errors,
+                                                             struct config_mark mark, const char *format,
+                                                             ...);
+/* One line each: "path:line:column: message". */
+void config_errors_print(const struct config_errors *errors, const char *path, FILE *out);
+void config_errors_free(struct config_errors *errors);
+
+/* Reads the file. Returns NULL when anything is wrong, with all of it in
+ * *errors; never stops at the first. Paths of certificates and `${file:…}` are
+ * relative to the working directory. Certificates and keys are not opened here.
+ * require_bootstrap: kafka.bootstrap.servers must be there (not for the embedded Kafka). */
+struct config *config_load(const char *path, bool require_bootstrap, struct config_errors *errors)
+    __attribute__((warn_unused_result));
+
+/* Frees it; tokens are overwritten first. */
+void config_free(struct config *config);
+
+const char *config_sender_name(enum sender sender); /* "activity-push", "adobe-io" */
+
+/* Writes the reference of all options as a Markdown table, for the README. */
+void config_print_reference(FILE *out);
+
+#endif
