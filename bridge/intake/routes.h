@@ -35,8 +35,11 @@ struct routes {
     struct route_index *index; /* private */
 };
 
-/* NULL, with the reason in errors, when two topics would have one name, a name
- * is longer than Kafka's 249 bytes or an override names no topic. */
+/* NULL, with every reason in errors, when two topics would have one name (or names
+ * that differ only in '.' and '_'), a name is longer than Kafka's 249 bytes or has a
+ * character that Kafka does not take, an override names no topic, a custom id is
+ * below 100000 or listed twice, or {instance} stands in the prefix without instances.
+ * config must outlive the routes. */
 struct routes *routes_create(const struct config *config, struct config_errors *errors);
 void routes_free(struct routes *routes);
 
@@ -51,9 +54,9 @@ struct route_facts {
 enum route_result { ROUTE_FOUND, ROUTE_NO_TYPE, ROUTE_UNKNOWN_INSTANCE };
 
 struct route {
-    int topic;           /* index into topics; -1 unless ROUTE_FOUND */
-    int type;            /* index into types; -1 with ROUTE_NO_TYPE */
-    int catalog;         /* index into catalog_types; -1: not in the catalog */
+    int topic;   /* index into topics; -1 unless ROUTE_FOUND */
+    int type;    /* index into types; -1 with ROUTE_NO_TYPE */
+    int catalog; /* index into catalog_types; -1: not in the catalog */
     enum stream stream;
 };
 
