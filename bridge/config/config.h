@@ -98,6 +98,7 @@ struct config {
         int64_t *custom; /* activity type ids of 100000 and up that get a topic of their own */
         size_t custom_count;
         char *dead_letter; /* NULL: {prefix}.deadletter */
+        struct config_mark mark; /* of the `topics` key; 0, 0 when the section is left out */
     } topics;
 
     enum durability durability;

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Loads the file: reads it, judges it as YAML, has the document walked and the
+// result checked. The thread that loads the configuration runs it.
+#include "config/options.h"
+
+#include <stdlib.h>
+
+#define FILE_MAX ((size_t)1024 * 1024)
+#define DEPTH_MAX 32
+
+static struct config_mark mark_at(yaml_mark_t mark)
+{
+    return (struct config_mark){(unsigned)mark.line + 1, (unsigned)mark.column + 1};
+}
+
+/* Where the byte at `offset` stands. */
+static struct config_mark mark_at_offset(const char *text, size_t length, size_t offset)
+{
+    struct config_mark mark = {1, 1};
+    for (size_t i = 0; i < offset && i < length; i++) {
+        if (text[i] == '\n')
+            mark = (struct config_mark){mark.line + 1, 1};
+        else if (((unsigned char)text[i] & 0xc0) != 0x80)
+            mark.column++;
+    }
+    return mark;
+}
+
+/* ---- YAML ---- */
+
+/* libyaml keeps the text in buffers of its own, tokens included. */
+static void parser_delete(yaml_parser_t *parser)
+{
+    if (parser->raw_buffer.start != NULL)
+        explicit_bzero(parser->raw_buffer.start, (size_t)(parser->raw_buffer.end - parser->raw_buffer.start));
+    if (parser->buffer.start != NULL)
+        explicit_bzero(parser->buffer.start, (size_t)(parser->buffer.end - parser->buffer.start));
+    yaml_parser_delete(parser);
+}
+
+static void event_delete(yaml_event_t *event)
+{
+    if (event->type == YAML_SCALAR_EVENT && event->data.scalar.value != NULL)
+        explicit_bzero(event->data.scalar.value, event->data.scalar.length);
+    yaml_event_delete(event);
+}
+
+static void document_delete(yaml_document_t *document)
+{
+    for (yaml_node_t *node = document->nodes.start; node < document->nodes.top; node++)
+        if (node->type == YAML_SCALAR_NODE && node->data.scalar.value != NULL)
+            explicit_bzero(node->data.scalar.value, node->data.scalar.length);
+    yaml_document_delete(document);
+}
+
+static void add_yaml_error(struct loader *loader, const yaml_parser_t *parser, const char *text,
+                           size_t length)
+{
+    const char *problem = parser->problem == NULL ? "cannot be read" : parser->problem;
+    if (parser->error == YAML_MEMORY_ERROR)
+        loader->no_memory = true;
+    else if (parser->error == YAML_READER_ERROR)
+        config_errors_add(loader->errors, mark_at_offset(text, length, parser->problem_offset),
+                          "invalid YAML: %s", problem);
+    else if (parser->context != NULL)
+        config_errors_add(loader->errors, mark_at(parser->problem_mark),
+                          "invalid YAML: %s %s (from line %u on)", problem, parser->context,
+                          mark_at(parser->context_mark).line);
+    else
+        config_errors_add(loader->errors, mark_at(parser->problem_mark), "invalid YAML: %s", problem);
+}
+
+/* What the document would not show: anchors, aliases, tags, further documents; and how deep it is. */
+struct outline {
+    unsigned depth, documents;
+    bool too_much; /* no use in reading on */
+};
+
+static void check_event(struct loader *loader, const yaml_event_t *event, struct outline *outline)
+{
+    struct config_mark mark = mark_at(event->start_mark);
+    const yaml_char_t *anchor = NULL, *tag = NULL;
+    switch (event->type) {
+    case YAML_DOCUMENT_START_EVENT:
+        if (++outline->documents > 1) {
+            config_errors_add(loader->errors, mark, "a second document begins here; there must be only one");
+            outline->too_much = true;
+        }
+        break;
+    case YAML_ALIAS_EVENT:
+        config_errors_add(loader->errors, mark, "aliases (*name) are not supported");
+        break;
+    case YAML_SCALAR_EVENT:
+        anchor = event->data.scalar.anchor;
+        tag = event->data.scalar.tag;
+        break;
+    case YAML_SEQUENCE_START_EVENT:
+        anchor = event->data.sequence_start.anchor;
+        tag = event->data.sequence_start.tag;
+        outline->depth++;
+        break;
+    case YAML_MAPPING_START_EVENT:
+        anchor = event->data.mapping_start.anchor;
+        tag = event->data.mapping_start.tag;
+        outline->depth++;
+        break;
+    case YAML_SEQUENCE_END_EVENT:
+    case YAML_MAPPING_END_EVENT:
+        outline->depth--;
+        break;
+    default:
+        break;
+    }
+    if (anchor != NULL)
+        config_errors_add(loader->errors, mark, "anchors (&name) are not supported");
+    if (tag != NULL)
+        config_errors_add(loader->errors, mark, "tags (!name) are not supported");
+    if (outline->depth > DEPTH_MAX) {
+        config_errors_add(loader->errors, mark, "nested more than %d levels deep", DEPTH_MAX);
+        outline->too_much = true;
+    }
+}
+
+/* False when there is no document worth loading. */
+static bool check_outline(struct loader *loader, const char *text, size_t length)
+{
+    yaml_parser_t parser;
+    if (!yaml_parser_initialize(&parser)) {
+        loader->no_memory = true;
+        return false;
+    }
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
+    struct outline outline = {0};
+    bool sound = true, ended = false;
+    while (sound && !ended && !outline.too_much) {
+        yaml_event_t event;
+        if (!yaml_parser_parse(&parser, &event)) {
+            add_yaml_error(loader, &parser, text, length);
+            sound = false;
+            break;
+        }
+        check_event(loader, &event, &outline);
+        ended = event.type == YAML_STREAM_END_EVENT;
+        event_delete(&event);
+    }
+    parser_delete(&parser);
+    return sound && outline.depth <= DEPTH_MAX;
+}
+
+static bool load_document(struct loader *loader, const char *text, size_t length)
+{
+    yaml_parser_t parser;
+    if (!yaml_parser_initialize(&parser)) {
+        loader->no_memory = true;
+        return false;
+    }
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
+    bool loaded = yaml_parser_load(&parser, &loader->document) == 1;
+    /* What can still fail here are aliases and anchors, which have been reported. */
+    if (!loaded && (loader->errors->count == 0 || parser.error == YAML_MEMORY_ERROR))
+        add_yaml_error(loader, &parser, text, length);
+    parser_delete(&parser);
+    return loaded;
+}
+
+/* ---- the whole ---- */
+
+static void load_text(struct loader *loader, bool require_bootstrap, const char *text, size_t length)
+{
+    if (!check_outline(loader, text, length) || !load_document(loader, text, length))
+        return;
+    yaml_node_t *root = yaml_document_get_root_node(&loader->document);
+    const struct config_mark top = {1, 1};
+    if (root == NULL) {
+        config_errors_add(loader->errors, top,
+                          "the file is empty: at least listen, endpoints and kafka are needed");
+    } else if (root->type != YAML_MAPPING_NODE) {
+        config_errors_add(loader->errors, config_mark_of(root), "the file must be a mapping of options");
+    } else {
+        config_walk(loader, root);
+        config_check(loader, require_bootstrap);
+    }
+    document_delete(&loader->document);
+}
+
+struct config *config_load(const char *path, bool require_bootstrap, struct config_errors *errors)
+{
+    const struct config_mark nowhere = {0, 0};
+    const size_t errors_before = errors->count;
+    struct loader loader = {.errors = errors};
+    char reason[CONFIG_REASON_MAX];
+    char *text = NULL;
+    size_t length = 0;
+    loader.config = calloc(1, sizeof *loader.config);
+    if (loader.config == NULL)
+        loader.no_memory = true;
+    else if (!config_file_read(path, FILE_MAX, &text, &length, reason))
+        config_errors_add(errors, nowhere, "cannot read the configuration: %s", reason);
+    else
+        load_text(&loader, require_bootstrap, text, length);
+    config_wipe(text, length);
+    if (loader.no_memory)
+        config_errors_add(errors, nowhere, "out of memory");
+    if (!loader.no_memory && errors->count == errors_before && text != NULL)
+        return loader.config;
+    config_free(loader.config);
+    return NULL;
+}
+
+static void address_free(struct config_address *address)
+{
+    free(address->text);
+    free(address->host);
+}
+
+static void secret_free(char *secret)
+{
+    config_wipe(secret, secret == NULL ? 0 : strlen(secret));
+}
+
+void config_free(struct config *config)
+{
+    if (config == NULL)
+        return;
+    for (size_t i = 0; i < config->listener_count; i++) {
+        address_free(&config->listeners[i].address);
+        free(config->listeners[i].certificate);
+        free(config->listeners[i].key);
+    }
+    free(config->listeners);
+    address_free(&config->admin_address);
+    secret_free(config->admin_token);
+    for (size_t i = 0; i < config->endpoint_count; i++) {
+        struct config_endpoint *endpoint = &config->endpoints[i];
+        free(endpoint->path);
+        for (size_t k = 0; k < endpoint->token_count; k++)
+            secret_free(endpoint->tokens[k]);
+        free(endpoint->tokens);
+    }
+    free(config->endpoints);
+    /* A property can be a password. */
+    for (size_t i = 0; i < config->kafka_count; i++) {
+        free(config->kafka[i].name);
+        secret_free(config->kafka[i].value);
+    }
+    free(config->kafka);
+    for (size_t i = 0; i < config->instance_count; i++) {
+        free(config->instances[i].munchkin_id);
+        free(config->instances[i].name);
+    }
+    free(config->instances);
+    free(config->topics.prefix);
+    for (size_t i = 0; i < config->topics.override_count; i++)
+        free(config->topics.overrides[i].topic);
+    free(config->topics.overrides);
+    free(config->topics.custom);
+    free(config->topics.dead_letter);
+    for (size_t i = 0; i < config->record.header_count; i++)
+        free(config->record.headers[i]);
+    free(config->record.headers);
+    free(config);
+}
