@@ -10,7 +10,11 @@
 
 struct auth;
 
-enum auth_verdict { AUTH_ALLOW, AUTH_DENY };
+enum auth_verdict {
+    AUTH_ALLOW,
+    AUTH_DENY,       /* 401 */
+    AUTH_UNAVAILABLE /* could not be checked, out of memory: 503, never a final refusal */
+};
 
 /* What a request shows. */
 struct auth_request {
@@ -21,7 +25,8 @@ struct auth_request {
 struct auth *auth_create(const struct config_endpoint *endpoint);
 void auth_free(struct auth *auth);
 
-/* reason: a literal for the metric's label, set when denied: "no_credentials", "wrong_token". */
+/* reason: a literal for the metric's label, set unless allowed: "no_credentials",
+ * "wrong_token", "unavailable". */
 enum auth_verdict auth_judge(const struct auth *auth, const struct auth_request *request,
                              const char **reason);
 

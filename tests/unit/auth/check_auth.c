@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who may come in: tokens in all their spellings, and `auth: none`.
+#include "auth/auth.h"
+
+#include <stdlib.h>
+
+#include "auth/token.h"
+#include "suites.h"
+
+static char first_token[] = "s3cret-one";
+static char second_token[] = "s3cret-two";
+static char wordy_token[] = "Bearer of news";
+static char *tokens[] = {first_token, second_token, wordy_token};
+
+static struct auth *auth;
+
+static void setup_auth(void)
+{
+    struct config_endpoint endpoint = {.tokens = tokens, .token_count = 3};
+    auth = auth_create(&endpoint);
+    ck_assert_ptr_nonnull(auth);
+}
+
+static void teardown_auth(void)
+{
+    auth_free(auth);
+}
+
+/* NULL: allowed; else the reason. The value is copied to memory of just its size,
+ * so that a sanitizer sees every byte read behind it. */
+static const char *judge(struct slice value)
+{
+    struct auth_request request = {SLICE_ABSENT};
+    char *copy = NULL;
+    if (slice_present(value)) {
+        copy = malloc(value.len > 0 ? value.len : 1);
+        ck_assert_ptr_nonnull(copy);
+        if (value.len > 0)
+            memcpy(copy, value.ptr, value.len);
+        request.authorization = (struct slice){copy, value.len};
+    }
+    const char *reason = NULL;
+    enum auth_verdict verdict = auth_judge(auth, &request, &reason);
+    free(copy);
+    ck_assert(verdict == (reason == NULL ? AUTH_ALLOW : AUTH_DENY));
+    return reason;
+}
+
+START_TEST(tokens_come_bare_or_after_a_scheme)
+{
+    static const char *const good[] = {
+        "s3cret-one",          "s3cret-two",
+        "Bearer s3cret-one",   "bearer s3cret-two",
+        "BEARER   s3cret-one", "Token s3cret-one",
+        "tOkEn\ts3cret-two",   "  Bearer  s3cret-one  ",
+        "Bearer of news",      "Bearer Bearer of news",
+    };
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        ck_assert_msg(judge(slice_of(good[i])) == NULL, "%s", good[i]);
+}
+END_TEST
+
+START_TEST(wrong_tokens_are_denied)
+{
+    static const char *const bad[] = {
+        "s3cret-on",
+        "s3cret-one1",
+        "S3CRET-ONE",
+        "Bearer s3cret",
+        "Bearers3cret-one",
+        "Basic s3cret-one",
+        "Bearer Token s3cret-one",
+        "s3cret-one s3cret-two",
+        "Tokens3cret-one",
+        "x",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        ck_assert_str_eq(judge(slice_of(bad[i])), "wrong_token");
+    ck_assert_str_eq(judge(SLICE_LITERAL("s3cret-one\0")), "wrong_token");
+}
+END_TEST
+
+START_TEST(nothing_offered_is_another_reason)
+{
+    ck_assert_str_eq(judge(SLICE_ABSENT), "no_credentials");
+    ck_assert_str_eq(judge(SLICE_LITERAL("")), "no_credentials");
+    ck_assert_str_eq(judge(SLICE_LITERAL(" \t ")), "no_credentials");
+    ck_assert_str_eq(judge(SLICE_LITERAL("Bearer")), "no_credentials");
+    ck_assert_str_eq(judge(SLICE_LITERAL("token ")), "no_credentials");
+}
+END_TEST
+
+START_TEST(none_lets_everybody_in)
+{
+    struct config_endpoint endpoint = {.auth_none = true};
+    auth_free(auth);
+    auth = auth_create(&endpoint);
+    ck_assert_ptr_null(judge(SLICE_ABSENT));
+    ck_assert_ptr_null(judge(SLICE_LITERAL("whatever")));
+}
+END_TEST
+
+START_TEST(no_token_and_not_none_lets_nobody_in)
+{
+    struct config_endpoint endpoint = {.auth_none = false};
+    auth_free(auth);
+    auth = auth_create(&endpoint);
+    ck_assert_str_eq(judge(SLICE_LITERAL("x")), "wrong_token");
+    ck_assert_str_eq(judge(SLICE_ABSENT), "no_credentials");
+}
+END_TEST
+
+/* The FIPS 180 vector for "abc": what is kept is SHA-256 and nothing else. */
+START_TEST(digests_are_sha256)
+{
+    static const unsigned char expected[TOKEN_DIGEST_SIZE] = {
+        0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23,
+        0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad};
+    struct token_digest digest;
+    ck_assert(token_digest(SLICE_LITERAL("abc"), &digest));
+    ck_assert_mem_eq(digest.bytes, expected, sizeof expected);
+}
+END_TEST
+
+Suite *suite_auth(void)
+{
+    Suite *suite = suite_create("auth");
+    TCase *tcase = tcase_create("tokens");
+    tcase_add_checked_fixture(tcase, setup_auth, teardown_auth);
+    tcase_add_test(tcase, tokens_come_bare_or_after_a_scheme);
+    tcase_add_test(tcase, wrong_tokens_are_denied);
+    tcase_add_test(tcase, nothing_offered_is_another_reason);
+    tcase_add_test(tcase, none_lets_everybody_in);
+    tcase_add_test(tcase, no_token_and_not_none_lets_nobody_in);
+    tcase_add_test(tcase, digests_are_sha256);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
