@@ -63,25 +63,29 @@ struct record {
     struct batch *batch;
     struct record *next;
 
-    int topic;               /* index into the routes' topics; -1 unknown (dead letters only) */
-    int type;                /* index into the routes' types, for the metrics; -1 unknown */
-    enum stream stream;      /* meaningful when type >= 0 */
-    int64_t event_time_ms;   /* wall clock, INT64_MIN when unknown */
-    struct slice event;      /* the event's bytes as received; a slice of the body */
+    int topic;                /* index into the routes' topics; -1 unknown (dead letters only) */
+    int type;                 /* index into the routes' types, for the metrics; -1 unknown */
+    enum stream stream;       /* meaningful when type >= 0 */
+    int64_t event_time_ms;    /* wall clock, INT64_MIN when unknown */
+    struct slice event;       /* the event's bytes as received; a slice of the body */
     struct slice munchkin_id; /* absent when unknown */
-    int32_t element;         /* index of the event in the body's array; -1: the body is no array */
-    int32_t activity;        /* index in `activities`; -1: not in a wrapper */
+    int32_t element;          /* index of the event in the body's array; -1: the body is no array */
+    int32_t activity;         /* index in `activities`; -1: not in a wrapper */
 
-    struct slice key;        /* absent: no key */
+    struct slice key; /* absent: no key */
     struct slice value;
     struct header *headers;
     size_t header_count;
 
     enum dead_letter_reason dead_letter;
-    const char *detail;      /* words for dl_detail; terminated; literal or in the arena; may be NULL */
-    uint32_t part, parts;    /* of a dead letter: counted from 1; parts is 1 when whole */
+    const char *detail;   /* words for dl_detail; terminated; literal or in the arena; may be NULL */
+    uint32_t part, parts; /* of a dead letter that kafka has made, from 1; 0 before */
 
     enum record_outcome outcome;
+    unsigned attempts;     /* kafka's: how often it was handed to a producer */
+    struct record *parked; /* kafka's: next in the list that waits for new topic limits */
+    int32_t partition;     /* where it was written, once delivered */
+    int64_t offset;
 };
 
 #define BATCH_MAGIC 0x6d6b746fU
@@ -93,29 +97,31 @@ struct batch {
     struct arena arena;
 
     /* The request, filled by the server before intake. */
-    unsigned endpoint;                       /* index into the configuration's endpoints */
+    unsigned endpoint; /* index into the configuration's endpoints */
     char request_id[REQUEST_ID_MAX + 1];
-    struct slice traceparent;                /* header value, in the arena; absent when there was none */
-    struct slice event_id;                   /* x-adobe-event-id, in the arena; absent when there was none */
-    struct slice event_code;                 /* x-adobe-event-code, likewise */
-    const char *sender;                      /* name of the sender, for dl_sender; a literal */
-    int64_t received_ms;                     /* wall clock: the records' timestamp */
-    uint64_t deadline_ms;                    /* monotonic: when the sender must have its answer */
+    struct slice traceparent; /* header value, in the arena; absent when there was none */
+    struct slice event_id;    /* x-adobe-event-id, in the arena; absent when there was none */
+    struct slice event_code;  /* x-adobe-event-code, likewise */
+    const char *sender;       /* name of the sender, for dl_sender; a literal */
+    int64_t received_ms;      /* wall clock: the records' timestamp */
+    uint64_t deadline_ms;     /* monotonic: when the sender must have its answer */
 
     /* intake. */
-    struct slice body;                       /* the body after inflating, owned by the arena */
+    struct slice body; /* the body after inflating, owned by the arena */
     struct record *first, *last;
-    size_t events;                           /* records appended by intake */
+    size_t events; /* records appended by intake */
 
     /* kafka. */
-    atomic_int pending;                      /* reports still to come, plus one while producing */
-    atomic_bool failed;
-    uint64_t produced_us;                    /* monotonic: when the first record was handed over */
-    size_t delivered, dead_lettered;         /* events, final when done is called */
+    atomic_int pending;              /* reports still to come, plus one while producing */
+    atomic_bool failed;              /* some record was refused or lost: 503 */
+    atomic_bool producing;           /* the loop thread still walks the records */
+    uint64_t produced_us;            /* monotonic: when the first record was handed over */
+    _Atomic(const char *) failure;   /* words for the answer when failed; a literal, the first cause */
+    size_t delivered, dead_lettered; /* events, final when done is called */
 
     /* Called once, from any thread, when every record has been reported. */
     void (*done)(struct batch *batch);
-    void *owner;                             /* the server's; kafka does not look at it */
+    void *owner; /* the server's; kafka does not look at it */
 };
 
 /* A new empty batch whose memory is charged to the budget; NULL when there is none left. */

@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The way of a batch through Kafka: judged and produced on a loop thread, reported
+// on the delivery thread, completed by whichever report is the last. A batch is
+// never answered before every one of its records has been reported.
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "kafka/errors.h"
+#include "kafka/internal.h"
+#include "telemetry/log.h"
+
+/* How often one record is handed to a producer within one batch: once, and once
+ * more when the broker knew a smaller limit than we did. */
+#define ATTEMPTS_MAX 2
+
+static const double duration_bounds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+                                         0.25,  0.5,    1,     2.5,  5,     10,   20};
+static const double age_bounds[] = {1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21600, 86400, 604800};
+
+void delivery_metrics_register(struct kafka *kafka, struct metrics *metrics)
+{
+    static const char *const outcomes[] = {"delivered", "duplicate", "dead_lettered", "failed"};
+    const struct routes *routes = kafka->routes;
+    kafka->metrics.registry = metrics;
+    for (size_t o = 0; o < 4; o++) {
+        kafka->metrics.events[o] = calloc(routes->type_count + 1, sizeof(struct counter *));
+        if (kafka->metrics.events[o] == NULL)
+            abort();
+        for (size_t t = 0; t < routes->type_count; t++) {
+            struct metric_label labels[] = {{"stream", stream_name(routes->types[t].stream)},
+                                            {"type", routes->types[t].name},
+                                            {"outcome", outcomes[o]}};
+            kafka->metrics.events[o][t] =
+                metrics_counter(metrics, "events_total", "Events by stream, type and outcome.", labels, 3);
+        }
+        /* An event whose type nobody could tell. */
+        struct metric_label labels[] = {{"stream", "unknown"}, {"type", "unknown"}, {"outcome", outcomes[o]}};
+        kafka->metrics.events[o][routes->type_count] =
+            metrics_counter(metrics, "events_total", "Events by stream, type and outcome.", labels, 3);
+    }
+    for (int s = 0; s < STREAM_COUNT; s++) {
+        struct metric_label label = {"stream", stream_name((enum stream)s)};
+        kafka->metrics.events_bytes[s] =
+            metrics_counter(metrics, "events_bytes_total",
+                            "Bytes of events as received, by stream; confirmed ones.", &label, 1);
+        kafka->metrics.event_age[s] = metrics_histogram(
+            metrics, "event_age_seconds", "From the event's own time to Kafka's confirmation.", &label, 1,
+            age_bounds, sizeof age_bounds / sizeof age_bounds[0]);
+    }
+    for (int r = 1; r < DEAD_LETTER_REASON_COUNT; r++) {
+        struct metric_label label = {"reason", dead_letter_reason_name((enum dead_letter_reason)r)};
+        kafka->metrics.dead_letters[r] = metrics_counter(
+            metrics, "dead_letters_total", "Events written to the dead-letter topic, by reason.", &label, 1);
+    }
+    kafka->metrics.late = metrics_counter(metrics, "late_confirmations_total",
+                                          "Events confirmed after their sender's deadline.", NULL, 0);
+    kafka->metrics.delivery_duration =
+        metrics_histogram(metrics, "delivery_duration_seconds",
+                          "From producing a batch to the confirmation of its last record.", NULL, 0,
+                          duration_bounds, sizeof duration_bounds / sizeof duration_bounds[0]);
+    kafka->metrics.in_flight_events = metrics_gauge(
+        metrics, "in_flight_events", "Events handed to Kafka whose batch is not complete.", NULL, 0);
+    kafka->metrics.up =
+        metrics_gauge(metrics, "kafka_up", "1 when brokers answer and confirm records.", NULL, 0);
+    kafka->metrics.brokers_up =
+        metrics_gauge(metrics, "kafka_brokers_up",
+                      "Brokers that the cluster lists as alive; 0 when none answers.", NULL, 0);
+}
+
+void kafka_count_error(struct kafka *kafka, rd_kafka_resp_err_t code)
+{
+    if (kafka->metrics.registry == NULL)
+        return;
+    struct metric_label label = {"code", rd_kafka_err2name(code)};
+    counter_add(metrics_counter(kafka->metrics.registry, "kafka_errors_total",
+                                "Errors of records and connections, by code.", &label, 1),
+                1);
+}
+
+/* --- completion --- */
+
+static void fail_batch(struct batch *batch, const char *words)
+{
+    const char *none = NULL;
+    atomic_compare_exchange_strong(&batch->failure, &none, words);
+    atomic_store(&batch->failed, true);
+}
+
+static void fail_record(struct record *record, const char *words)
+{
+    record->outcome = RECORD_FAILED;
+    fail_batch(record->batch, words);
+}
+
+/* Where the batch went: one line for each topic partition. */
+static void log_written(const struct kafka *kafka, const struct batch *batch)
+{
+    struct range {
+        int topic;
+        int32_t partition;
+        int64_t first, last;
+    } ranges[64];
+    size_t count = 0;
+    for (const struct record *r = batch->first; r != NULL; r = r->next) {
+        if (r->outcome != RECORD_DELIVERED)
+            continue;
+        size_t i = 0;
+        while (i < count && (ranges[i].topic != r->topic || ranges[i].partition != r->partition))
+            i++;
+        if (i == count) {
+            if (count == sizeof ranges / sizeof ranges[0])
+                continue;
+            ranges[count++] = (struct range){r->topic, r->partition, r->offset, r->offset};
+        }
+        if (r->offset < ranges[i].first)
+            ranges[i].first = r->offset;
+        if (r->offset > ranges[i].last)
+            ranges[i].last = r->offset;
+    }
+    for (size_t i = 0; i < count; i++)
+        log_debug("written", LOG_TEXT("request_id", batch->request_id),
+                  LOG_TEXT("topic", kafka->routes->topics[ranges[i].topic].name),
+                  LOG_INT("partition", ranges[i].partition), LOG_INT("first_offset", ranges[i].first),
+                  LOG_INT("last_offset", ranges[i].last));
+}
+
+static void count_record(struct kafka *kafka, const struct record *record, int64_t now_ms)
+{
+    size_t type = record->type >= 0 ? (size_t)record->type : kafka->routes->type_count;
+    int outcome;
+    if (record->outcome != RECORD_DELIVERED) {
+        outcome = EVENTS_FAILED;
+    } else if (record->dead_letter != DEAD_LETTER_NONE) {
+        outcome = EVENTS_DEAD_LETTERED;
+        counter_add(kafka->metrics.dead_letters[record->dead_letter], 1);
+    } else {
+        outcome = EVENTS_DELIVERED;
+        counter_add(kafka->metrics.events_bytes[record->stream], record->event.len);
+        if (record->event_time_ms != INT64_MIN)
+            histogram_observe(kafka->metrics.event_age[record->stream],
+                              (double)(now_ms - record->event_time_ms) / 1000.0);
+    }
+    counter_add(kafka->metrics.events[outcome][type], 1);
+}
+
+/* Every record has been reported: count, and give the batch back. */
+static void complete(struct kafka *kafka, struct batch *batch)
+{
+    int64_t now_ms = clock_wall_ms();
+    size_t delivered = 0, dead_lettered = 0;
+    for (const struct record *r = batch->first; r != NULL; r = r->next) {
+        /* A dead letter in parts counts once; what it replaced does not count. */
+        if (r->outcome == RECORD_REPLACED || r->part > 1)
+            continue;
+        count_record(kafka, r, now_ms);
+        if (r->outcome != RECORD_DELIVERED)
+            continue;
+        if (r->dead_letter == DEAD_LETTER_NONE)
+            delivered++;
+        else
+            dead_lettered++;
+    }
+    batch->delivered = delivered;
+    batch->dead_lettered = dead_lettered;
+
+    if (batch->produced_us != 0)
+        histogram_observe(kafka->metrics.delivery_duration,
+                          (double)(clock_monotonic_us() - batch->produced_us) / 1e6);
+    if (clock_monotonic_ms() > batch->deadline_ms)
+        counter_add(kafka->metrics.late, delivered + dead_lettered);
+    gauge_add(kafka->metrics.in_flight_events, -(double)batch->events);
+    if (log_enabled(LOG_LEVEL_DEBUG))
+        log_written(kafka, batch);
+    batch->done(batch);
+}
+
+static void release(struct kafka *kafka, struct batch *batch)
+{
+    if (atomic_fetch_sub(&batch->pending, 1) == 1)
+        complete(kafka, batch);
+}
+
+/* --- producing --- */
+
+static struct producer_set *set_of(struct kafka *kafka, const struct batch *batch)
+{
+    return &kafka->sets[kafka->set_of_endpoint[batch->endpoint]];
+}
+
+static rd_kafka_headers_t *make_headers(const struct record *record)
+{
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(record->header_count);
+    for (size_t i = 0; i < record->header_count; i++) {
+        const struct header *h = &record->headers[i];
+        if (rd_kafka_header_add(headers, h->name, -1, h->value.ptr, (ssize_t)h->value.len) !=
+            RD_KAFKA_RESP_ERR_NO_ERROR) {
+            rd_kafka_headers_destroy(headers);
+            return NULL;
+        }
+    }
+    return headers;
+}
+
+/* Hands the record over; its report releases one `pending`. False, with the
+ * record and its batch marked as failed, when librdkafka does not take it. */
+static bool produce(struct kafka *kafka, struct record *record)
+{
+    struct batch *batch = record->batch;
+    struct topic_handle *handle = atomic_load(&set_of(kafka, batch)->handles[record->topic]);
+    rd_kafka_headers_t *headers = make_headers(record);
+    if (headers == NULL) {
+        fail_record(record, "out of memory");
+        return false;
+    }
+    record->attempts++;
+    atomic_fetch_add(&batch->pending, 1);
+    atomic_fetch_add(&kafka->unreported, 1);
+    const void *key = record->key.ptr;
+    size_t key_length = record->key.len;
+    /* The value is not copied: it belongs to the batch, which lives until its last report. */
+    const void *value = record->value.ptr;
+    size_t value_length = record->value.len;
+    rd_kafka_resp_err_t err = rd_kafka_producev(
+        handle->rk, RD_KAFKA_V_RKT(handle->rkt), RD_KAFKA_V_MSGFLAGS(0), RD_KAFKA_V_KEY(key, key_length),
+        RD_KAFKA_V_VALUE((void *)(uintptr_t)value, value_length), RD_KAFKA_V_TIMESTAMP(batch->received_ms),
+        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(record), RD_KAFKA_V_END);
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return true;
+
+    const char *words;
+    rd_kafka_headers_destroy(headers); /* ours again after a refusal */
+    atomic_fetch_sub(&kafka->unreported, 1);
+    kafka_count_error(kafka, err);
+    atomic_store(&kafka->last_failed_ms, clock_monotonic_ms());
+    if (kafka_error_action(err, &words) == ERROR_LOOK_AT_TOPIC)
+        topics_kick(kafka);
+    fail_record(record, words);
+    atomic_fetch_sub(&batch->pending, 1); /* never the last: the caller holds one */
+    return false;
+}
+
+/* Is the topic there, and does it take a record of this size? A record that is
+ * too large becomes a dead letter. False: the batch fails. */
+static bool judge(struct kafka *kafka, struct record *record)
+{
+    if (record->outcome != RECORD_PENDING)
+        return true;
+    if (record->dead_letter == DEAD_LETTER_NONE) {
+        size_t limit = (size_t)atomic_load(&kafka->topics[record->topic].max_message_bytes);
+        size_t size = record_wire_size(record);
+        if (size > limit) {
+            char detail[160];
+            snprintf(detail, sizeof detail, "%zu bytes with key and headers; the topic takes %zu", size,
+                     limit);
+            struct slice kept = arena_copy(&record->batch->arena, slice_of(detail));
+            record->detail = kept.ptr;
+            record->dead_letter = DEAD_LETTER_TOO_LARGE;
+        }
+    }
+    if (record->dead_letter != DEAD_LETTER_NONE && record->parts == 0) {
+        if (dead_letter_expand(kafka, record) == NULL) {
+            fail_record(record, "out of memory, or the dead-letter topic's max.message.bytes is too small");
+            return false;
+        }
+        return true;
+    }
+    switch (atomic_load(&kafka->topics[record->topic].presence)) {
+    case TOPIC_MISSING:
+        topics_kick(kafka);
+        fail_record(record, "a topic does not exist");
+        return false;
+    case TOPIC_WEAK:
+        fail_record(record, "a topic is weaker than durability: strict allows");
+        return false;
+    case TOPIC_UNKNOWN:
+        /* No broker has answered since the start: nothing to wait for. */
+        fail_record(record, "Kafka is not reachable");
+        return false;
+    case TOPIC_PRESENT:
+        break;
+    }
+    return true;
+}
+
+void kafka_deliver(struct kafka *kafka, struct batch *batch)
+{
+    atomic_store(&batch->pending, 1);
+    atomic_store(&batch->producing, true);
+    gauge_add(kafka->metrics.in_flight_events, (double)batch->events);
+
+    /* All is judged before the first record is produced, so that a batch that
+     * cannot succeed leaves nothing behind to be duplicated by its retry. */
+    bool good = true;
+    size_t copies = 0; /* librdkafka's own: message, key, headers */
+    for (struct record *r = batch->first; r != NULL && good; r = r->next) {
+        good = judge(kafka, r);
+        copies += 256 + r->key.len + 96 * r->header_count;
+    }
+    if (good && !arena_charge(&batch->arena, copies)) {
+        fail_batch(batch, "the in-flight budget is full");
+        good = false;
+    }
+    if (good) {
+        batch->produced_us = clock_monotonic_us();
+        for (struct record *r = batch->first; r != NULL && good; r = r->next)
+            if (r->outcome == RECORD_PENDING)
+                good = produce(kafka, r);
+    }
+    atomic_store(&batch->producing, false);
+    release(kafka, batch);
+}
+
+/* --- reports --- */
+
+void delivery_report_callback(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
+{
+    struct kafka *kafka = opaque;
+    struct record *record = message->_private;
+    struct batch *batch = record->batch;
+    (void)rk;
+    assert(batch->magic == BATCH_MAGIC);
+    atomic_fetch_sub(&kafka->unreported, 1);
+
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        record->outcome = RECORD_DELIVERED;
+        record->partition = message->partition;
+        record->offset = message->offset;
+        atomic_store_explicit(&kafka->last_confirmed_ms, clock_monotonic_ms(), memory_order_relaxed);
+        release(kafka, batch);
+        return;
+    }
+
+    const char *words;
+    enum error_action action = kafka_error_action(message->err, &words);
+    kafka_count_error(kafka, message->err);
+    if (action == ERROR_TOO_LARGE && record->attempts < ATTEMPTS_MAX) {
+        topics_park(kafka, record); /* stays pending until the keeper has judged it anew */
+        return;
+    }
+    atomic_store(&kafka->last_failed_ms, clock_monotonic_ms());
+    if (action == ERROR_LOOK_AT_TOPIC || action == ERROR_TOO_LARGE)
+        topics_kick(kafka);
+    fail_record(record, words);
+    release(kafka, batch);
+}
+
+void delivery_unpark(struct kafka *kafka, struct record *parked)
+{
+    while (parked != NULL) {
+        struct record *record = parked;
+        struct batch *batch = record->batch;
+        parked = record->parked;
+        record->parked = NULL;
+        if (atomic_load(&batch->producing)) {
+            topics_park(kafka, record); /* the loop thread still walks the list */
+            continue;
+        }
+        if (clock_monotonic_ms() + PRODUCE_MIN_MS > batch->deadline_ms) {
+            fail_record(record, "no time left to write again");
+        } else if (judge(kafka, record)) {
+            if (record->outcome == RECORD_PENDING) {
+                produce(kafka, record);
+            } else {
+                /* Its parts follow it in the list. */
+                struct record *part = record->next;
+                uint32_t parts = part->parts;
+                bool good = true;
+                for (uint32_t i = 0; i < parts; i++, part = part->next)
+                    if (good)
+                        good = judge(kafka, part) && produce(kafka, part);
+                    else
+                        part->outcome = RECORD_FAILED;
+            }
+        }
+        release(kafka, batch);
+    }
+}
+
+/* --- the thread --- */
+
+static void *delivery_main(void *data)
+{
+    struct kafka *kafka = data;
+    pthread_setname_np(pthread_self(), "delivery");
+    while (!atomic_load(&kafka->stop_delivery)) {
+        /* librdkafka writes to wake_fd when a queue that was empty gets its first report. */
+        struct pollfd fd = {.fd = kafka->wake_fd, .events = POLLIN};
+        uint64_t count;
+        if (poll(&fd, 1, 100) > 0 && read(kafka->wake_fd, &count, sizeof count) < 0 && errno != EAGAIN)
+            log_error("cannot read the wake-up of the delivery thread", LOG_INT("errno", errno));
+        for (struct producer *p = atomic_load(&kafka->producers); p != NULL; p = p->next)
+            while (rd_kafka_poll(p->rk, 0) > 0)
+                ;
+        rd_kafka_poll(kafka->admin, 0);
+    }
+    return NULL;
+}
+
+bool delivery_start(struct kafka *kafka)
+{
+    kafka->delivery_running = pthread_create(&kafka->delivery_thread, NULL, delivery_main, kafka) == 0;
+    return kafka->delivery_running;
+}
+
+void delivery_stop(struct kafka *kafka)
+{
+    if (!kafka->delivery_running)
+        return;
+    atomic_store(&kafka->stop_delivery, true);
+    pthread_join(kafka->delivery_thread, NULL);
+    kafka->delivery_running = false;
+}
