@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Bounds what strangers can make the process hold before a handler sees anything:
+// connections, slow heads and bodies, header floods, requests in work per connection,
+// bytes in h2o's buffers. h2o 2.2.5 has none of these limits for HTTP/2, and its own
+// timers follow the wall clock. Everything runs on the thread of the loop.
+//
+// A connection's record is found from its socket's on_close data; it outlives the
+// socket while batches that it brought are still in work.
+#include <h2o.h>
+#include <h2o/http1.h>
+#include <h2o/http2.h>
+#include <h2o/http2_internal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "clock.h"
+#include "server/internal.h"
+#include "telemetry/log.h"
+
+/* More than this in work for one connection cannot come from an honest client: h2o
+ * allows 100 streams, a stream that is reset stays in work until Kafka reports. */
+#define IN_FLIGHT_PER_CONNECTION 200
+
+#define HEADERS_MAX 100
+
+/* Requests of one HTTP/2 connection whose first byte is remembered. */
+#define STREAMS_MAX 128
+
+struct arriving {
+    uint32_t stream_id;
+    bool seen; /* at the present tick */
+    uint64_t since_ms;
+};
+
+struct connection {
+    h2o_linklist_t link;
+    struct loop *loop;
+    h2o_socket_t *socket; /* NULL: closed, batches still in work */
+    enum protocol protocol;
+    uint64_t accepted_ms;
+    uint64_t receiving_ms; /* first byte of an HTTP/1 request that is not complete; 0: none */
+    uint64_t idle_ms;      /* since when nothing happens; 0: something does */
+    bool had_request;      /* the first one has been handed over */
+    bool cut;
+    bool busy;       /* a request was seen at the present tick */
+    size_t buffered; /* bytes of it in h2o's buffers at the present tick */
+    unsigned in_flight;
+    struct arriving *arriving; /* HTTP/2: allocated with the first stream */
+    size_t arriving_count;
+};
+
+static const char *const action_names[GUARD_ACTIONS] = {"connections", "slow",    "idle",   "headers",
+                                                        "in_flight",   "buffers", "framing"};
+
+void guard_metrics_register(struct server *server)
+{
+    for (size_t i = 0; i < GUARD_ACTIONS; i++) {
+        struct metric_label label = {"reason", action_names[i]};
+        server->guard_actions[i] = metrics_counter(server->metrics, "guard_actions_total",
+                                                   "Connections cut or refused by the guard.", &label, 1);
+    }
+}
+
+void guard_count(struct server *server, enum guard_action action)
+{
+    static struct log_limit limits[GUARD_ACTIONS];
+    uint64_t suppressed;
+    counter_add(server->guard_actions[action], 1);
+    if (action != GUARD_IDLE && log_limit_pass(&limits[action], &suppressed))
+        log_warning("connection cut", LOG_TEXT("reason", action_names[action]),
+                    LOG_INT("suppressed", suppressed));
+}
+
+/* The protocol code notices the closed socket and cleans up in its own way. */
+static void cut(struct connection *connection, enum guard_action action)
+{
+    if (connection->cut || connection->socket == NULL)
+        return;
+    connection->cut = true;
+    guard_count(connection->loop->server, action);
+    shutdown(h2o_socket_get_fd(connection->socket), SHUT_RDWR);
+}
+
+static void connection_free(struct connection *connection)
+{
+    free(connection->arriving);
+    free(connection);
+}
+
+static void on_close(void *data)
+{
+    struct connection *connection = data;
+    atomic_fetch_sub(&connection->loop->server->connections, 1);
+    h2o_linklist_unlink(&connection->link);
+    connection->socket = NULL;
+    if (connection->in_flight == 0)
+        connection_free(connection);
+}
+
+struct connection *guard_admit(struct loop *loop, h2o_socket_t *socket)
+{
+    struct server *server = loop->server;
+    size_t limit = server->config->limits.connections;
+    struct connection *connection = NULL;
+    /* The admin pages must stay reachable when the limit is used up. */
+    bool full = atomic_fetch_add(&server->connections, 1) >= limit + (loop->admin ? 32 : 0);
+    if (!full)
+        connection = calloc(1, sizeof *connection);
+    if (connection == NULL) {
+        atomic_fetch_sub(&server->connections, 1);
+        guard_count(server, GUARD_CONNECTIONS);
+        h2o_socket_close(socket);
+        return NULL;
+    }
+    connection->loop = loop;
+    connection->socket = socket;
+    connection->accepted_ms = clock_monotonic_ms();
+    h2o_linklist_insert(&loop->connections, &connection->link);
+    socket->on_close.cb = on_close;
+    socket->on_close.data = connection;
+    return connection;
+}
+
+struct connection *guard_connection(h2o_req_t *req)
+{
+    h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
+    return socket->on_close.data;
+}
+
+bool guard_acquire(struct connection *connection)
+{
+    if (connection->in_flight >= IN_FLIGHT_PER_CONNECTION) {
+        cut(connection, GUARD_IN_FLIGHT);
+        return false;
+    }
+    connection->in_flight++;
+    return true;
+}
+
+void guard_release(struct connection *connection)
+{
+    if (--connection->in_flight == 0 && connection->socket == NULL)
+        connection_free(connection);
+}
+
+static bool is_http2(const h2o_req_t *req)
+{
+    return req->conn->callbacks->push_path != NULL; /* h2o's own way to tell them apart */
+}
+
+static uint32_t stream_id_of(h2o_req_t *req)
+{
+    return H2O_STRUCT_FROM_MEMBER(h2o_http2_stream_t, req, req)->stream_id;
+}
+
+static struct arriving *find_arriving(struct connection *connection, uint32_t stream_id)
+{
+    for (size_t i = 0; i < connection->arriving_count; i++)
+        if (connection->arriving[i].stream_id == stream_id)
+            return &connection->arriving[i];
+    return NULL;
+}
+
+uint64_t guard_request_begin(struct connection *connection, h2o_req_t *req)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t first_byte_ms = now_ms; /* it came since the last tick, unless the tick has seen it */
+    if (is_http2(req)) {
+        struct arriving *arriving = find_arriving(connection, stream_id_of(req));
+        if (arriving != NULL)
+            first_byte_ms = arriving->since_ms;
+    } else if (connection->receiving_ms != 0) {
+        first_byte_ms = connection->receiving_ms;
+        connection->receiving_ms = 0;
+    }
+    if (connection->had_request)
+        return first_byte_ms;
+    connection->had_request = true;
+    uint64_t body_time_ms = connection->loop->server->config->limits.body_time_ms;
+    uint64_t earliest_ms = first_byte_ms > body_time_ms ? first_byte_ms - body_time_ms : 0;
+    return connection->accepted_ms > earliest_ms ? connection->accepted_ms : earliest_ms;
+}
+
+/* --- the tick --- */
+
+struct tick {
+    struct loop *loop;
+    uint64_t now_ms, body_time_ms;
+    size_t buffered;
+};
+
+static void note_arriving(struct tick *tick, struct connection *connection, h2o_http2_stream_t *stream)
+{
+    struct arriving *arriving = find_arriving(connection, stream->stream_id);
+    if (arriving == NULL) {
+        if (connection->arriving == NULL)
+            connection->arriving = calloc(STREAMS_MAX, sizeof *connection->arriving);
+        if (connection->arriving == NULL || connection->arriving_count == STREAMS_MAX) {
+            cut(connection, GUARD_SLOW);
+            return;
+        }
+        arriving = &connection->arriving[connection->arriving_count++];
+        *arriving = (struct arriving){.stream_id = stream->stream_id, .since_ms = tick->now_ms};
+    }
+    arriving->seen = true;
+    if (tick->now_ms - arriving->since_ms > tick->body_time_ms)
+        cut(connection, GUARD_SLOW);
+}
+
+static int on_http2_request(h2o_req_t *req, void *data)
+{
+    struct tick *tick = data;
+    struct connection *connection = guard_connection(req);
+    h2o_http2_stream_t *stream = H2O_STRUCT_FROM_MEMBER(h2o_http2_stream_t, req, req);
+    if (connection == NULL) /* its socket is being closed */
+        return 0;
+    connection->protocol = PROTOCOL_HTTP2;
+    connection->busy = true;
+    if (stream->_req_body != NULL)
+        connection->buffered += stream->_req_body->capacity;
+    connection->buffered += req->headers.size * sizeof(h2o_header_t);
+    if (req->headers.size > HEADERS_MAX)
+        cut(connection, GUARD_HEADERS);
+    if (stream->state == H2O_HTTP2_STREAM_STATE_RECV_HEADERS ||
+        stream->state == H2O_HTTP2_STREAM_STATE_RECV_BODY)
+        note_arriving(tick, connection, stream);
+    return 0;
+}
+
+static int on_http1_request(h2o_req_t *req, void *data)
+{
+    (void)data;
+    struct connection *connection = guard_connection(req);
+    if (connection != NULL)
+        connection->protocol = PROTOCOL_HTTP1;
+    return 0;
+}
+
+static void forget_arrived(struct connection *connection)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < connection->arriving_count; i++) {
+        if (!connection->arriving[i].seen)
+            continue;
+        connection->arriving[kept] = connection->arriving[i];
+        connection->arriving[kept++].seen = false;
+    }
+    connection->arriving_count = kept;
+}
+
+/* A connection that stands still or dribbles. In HTTP/1, h2o stops reading while a
+ * request is in work, so bytes without one in work are a request that arrives. */
+static void look_at(struct tick *tick, struct connection *connection)
+{
+    const struct config *config = tick->loop->server->config;
+    bool arriving = false;
+    connection->buffered += connection->socket->input->capacity;
+    if (connection->protocol == PROTOCOL_HTTP2) {
+        forget_arrived(connection);
+    } else if (connection->in_flight == 0 && connection->socket->input->size > 0) {
+        arriving = true;
+        if (connection->receiving_ms == 0)
+            connection->receiving_ms = tick->now_ms;
+        else if (tick->now_ms - connection->receiving_ms > tick->body_time_ms)
+            cut(connection, GUARD_SLOW);
+    } else {
+        connection->receiving_ms = 0;
+    }
+
+    if (connection->in_flight > 0 || connection->busy || arriving) {
+        connection->idle_ms = 0;
+    } else if (connection->idle_ms == 0) {
+        connection->idle_ms = tick->now_ms;
+    } else {
+        bool closing = atomic_load(&tick->loop->server->state) == SERVER_CLOSING && !tick->loop->admin;
+        uint64_t allowed_ms = closing ? 2 * TICK_MS : config->limits.idle_time_ms;
+        if (tick->now_ms - connection->idle_ms > allowed_ms)
+            cut(connection, GUARD_IDLE);
+    }
+    tick->buffered += connection->buffered;
+}
+
+/* While all loops together hold too much, the largest holder of this loop has to go. */
+static void cut_largest(struct loop *loop)
+{
+    struct connection *largest = NULL;
+    for (h2o_linklist_t *node = loop->connections.next; node != &loop->connections; node = node->next) {
+        struct connection *connection = H2O_STRUCT_FROM_MEMBER(struct connection, link, node);
+        if (!connection->cut && connection->in_flight == 0 &&
+            (largest == NULL || connection->buffered > largest->buffered))
+            largest = connection;
+    }
+    if (largest != NULL && largest->buffered > 65536)
+        cut(largest, GUARD_BUFFERS);
+}
+
+static size_t total_buffered(const struct server *server)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < server->loop_count; i++)
+        total += atomic_load(&server->loops[i].buffered);
+    return total;
+}
+
+bool guard_fits(const struct server *server, size_t n)
+{
+    size_t used = atomic_load(&server->budget.used) + total_buffered(server);
+    return used + n <= server->config->limits.in_flight;
+}
+
+void guard_tick(struct loop *loop, uint64_t now_ms)
+{
+    struct tick tick = {
+        .loop = loop, .now_ms = now_ms, .body_time_ms = loop->server->config->limits.body_time_ms};
+    size_t open[PROTOCOL_COUNT] = {0};
+    h2o_linklist_t *node;
+    for (node = loop->connections.next; node != &loop->connections; node = node->next) {
+        struct connection *connection = H2O_STRUCT_FROM_MEMBER(struct connection, link, node);
+        connection->busy = false;
+        connection->buffered = 0;
+    }
+    loop->server->h2o.http1.callbacks.foreach_request(&loop->context, on_http1_request, &tick);
+    loop->server->h2o.http2.callbacks.foreach_request(&loop->context, on_http2_request, &tick);
+    for (node = loop->connections.next; node != &loop->connections; node = node->next) {
+        struct connection *connection = H2O_STRUCT_FROM_MEMBER(struct connection, link, node);
+        look_at(&tick, connection);
+        open[connection->protocol]++;
+    }
+    for (size_t i = 0; i < PROTOCOL_COUNT; i++)
+        atomic_store_explicit(&loop->open[i], open[i], memory_order_relaxed);
+    atomic_store_explicit(&loop->buffered, tick.buffered, memory_order_relaxed);
+    if (total_buffered(loop->server) > loop->server->config->limits.in_flight)
+        cut_largest(loop);
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the files of this folder share. A loop, its connections and its requests
+// are touched by the loop's own thread only; what other threads may read is atomic.
+#ifndef BRIDGE_SERVER_INTERNAL_H
+#define BRIDGE_SERVER_INTERNAL_H
+
+#include <h2o.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "auth/auth.h"
+#include "batch.h"
+#include "server/server.h"
+
+/* How often each loop looks at deadlines and connections. */
+#define TICK_MS 50
+
+/* h2o's own limit lies this far above limits.body: a body between the two is
+ * answered 413 by us on both protocols, beyond it h2o cuts in its own way. */
+#define BODY_SLACK (1024 * 1024)
+
+enum server_state {
+    SERVER_STARTING,
+    SERVER_RUNNING,
+    SERVER_DRAINING, /* not ready any more, still serving */
+    SERVER_CLOSING   /* new requests are answered 503 */
+};
+
+enum protocol { PROTOCOL_NEW, PROTOCOL_HTTP1, PROTOCOL_HTTP2, PROTOCOL_COUNT };
+
+/* A bound address. */
+struct listener {
+    int fd;
+    bool admin;
+    SSL_CTX *tls; /* NULL: cleartext */
+    const struct config_address *address;
+};
+
+/* One listener as one loop serves it. */
+struct acceptor {
+    struct loop *loop;
+    h2o_accept_ctx_t context;
+    h2o_socket_t *socket;
+};
+
+/* Every status an endpoint can answer. */
+#define STATUS_COUNT 7
+extern const int endpoint_statuses[STATUS_COUNT];
+
+enum batch_outcome { BATCH_DELIVERED, BATCH_NOT_DELIVERED, BATCH_DEADLINE, BATCH_OVERLOADED, BATCH_OUTCOMES };
+
+/* One endpoint with what it needs while it runs. */
+struct endpoint {
+    const struct config_endpoint *config;
+    const struct sender_rules *rules;
+    struct auth *auth;
+    struct counter *requests[STATUS_COUNT];
+    struct histogram *duration;
+    struct counter *batches[BATCH_OUTCOMES];
+    struct counter *attempts[6]; /* 0..4, 5 and more */
+    struct gauge *last_batch;
+};
+
+struct loop {
+    struct server *server;
+    size_t index;
+    bool admin;
+    pthread_t thread;
+    bool started;
+
+    h2o_context_t context;
+    h2o_multithread_receiver_t receiver;
+    struct acceptor *acceptors;
+    size_t acceptor_count;
+    h2o_socket_t *timer;
+    h2o_linklist_t connections; /* struct connection */
+    h2o_linklist_t requests;    /* struct request, batch or answer still to come */
+    bool listeners_closed;
+
+    /* Read by others. */
+    _Atomic uint64_t heartbeat_ms;
+    atomic_size_t open[PROTOCOL_COUNT];
+    atomic_size_t buffered; /* bytes in h2o's buffers at the last tick */
+    atomic_size_t waiting;  /* requests in the list */
+    atomic_bool stop;
+};
+
+struct server {
+    const struct config *config;
+    struct metrics *metrics;
+    struct intake *intake;
+    struct kafka *kafka;
+    struct budget budget;
+    _Atomic enum server_state state;
+
+    h2o_globalconf_t h2o;
+    h2o_hostconf_t *data_hosts[2], *admin_hosts[2]; /* NULL-terminated */
+    struct listener *listeners;
+    size_t listener_count;
+    struct endpoint *endpoints;
+    struct counter *other_requests; /* path that is no endpoint */
+    struct counter *guard_actions[7];
+
+    struct loop *loops; /* the last one serves the admin pages */
+    size_t loop_count;
+    atomic_size_t connections;
+    struct open_gauge {
+        struct server *server;
+        enum protocol protocol;
+    } open_gauges[PROTOCOL_COUNT];
+};
+
+/* listener.c */
+bool listeners_open(struct server *server, char *errstr, size_t errstr_size);
+bool listeners_listen(struct server *server, char *errstr, size_t errstr_size);
+void listeners_close(struct server *server);
+
+/* loop.c */
+bool loop_start(struct server *server, struct loop *loop);
+void loop_wake(struct loop *loop); /* any thread */
+
+/* guard.c */
+struct connection;
+enum guard_action {
+    GUARD_CONNECTIONS, /* over limits.connections */
+    GUARD_SLOW,        /* head or body not complete within limits.body_time */
+    GUARD_IDLE,        /* nothing for limits.idle_time */
+    GUARD_HEADERS,     /* more than 100 headers */
+    GUARD_IN_FLIGHT,   /* too many requests of one connection in work */
+    GUARD_BUFFERS,     /* bodies under way over limits.in_flight */
+    GUARD_FRAMING,     /* two lengths */
+    GUARD_ACTIONS
+};
+void guard_metrics_register(struct server *server);
+void guard_count(struct server *server, enum guard_action action);
+
+/* Takes a new socket into the list; NULL, with the socket closed, when there are too many. */
+struct connection *guard_admit(struct loop *loop, h2o_socket_t *socket);
+struct connection *guard_connection(h2o_req_t *req);
+
+/* When the deadline of this request began: at its first byte, the connection's
+ * first request at the accept (interface §1). Monotonic milliseconds. */
+uint64_t guard_request_begin(struct connection *connection, h2o_req_t *req);
+
+/* Before and after a batch is in work for the connection. False: over the cap, and the
+ * connection is being cut. The release may come after the connection has gone. */
+bool guard_acquire(struct connection *connection) __attribute__((warn_unused_result));
+void guard_release(struct connection *connection);
+
+/* Looks at every connection and at every request that is still arriving. */
+void guard_tick(struct loop *loop, uint64_t now_ms);
+
+/* Would a body of n more bytes, with all that is buffered and in flight, stay below limits.in_flight? */
+bool guard_fits(const struct server *server, size_t n);
+
+/* http1_head.c */
+/* False when the head, as it came over the wire, has two lengths, a length beside a
+ * transfer coding, or a folded line (RFC 9112 §6.3, §5.2). */
+bool http1_head_is_sound(struct slice head);
+
+/* sender.c */
+struct sender_rules {
+    bool challenge; /* answers ?challenge= and validationUrl (contract §4.2, §4.3) */
+};
+const struct sender_rules *sender_rules(enum sender sender);
+
+/* request.c */
+struct request;
+void request_take(struct loop *loop, struct endpoint *endpoint, h2o_req_t *req, uint64_t begin_ms,
+                  const char *request_id);
+void request_tick(struct loop *loop, uint64_t now_ms);
+void request_receive(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages);
+
+/* endpoint.c */
+int endpoint_on_request(h2o_handler_t *handler, h2o_req_t *req);
+bool endpoints_create(struct server *server, char *errstr, size_t errstr_size);
+void endpoints_free(struct server *server);
+void endpoint_count(const struct endpoint *endpoint, int status, uint64_t begin_ms);
+
+/* answer.c */
+struct slice request_header(h2o_req_t *req, struct slice name);
+/* The sender's own x-request-id when it is well formed, else a new UUID. */
+void answer_choose_request_id(h2o_req_t *req, char out[REQUEST_ID_MAX + 1]);
+/* request_id may be NULL on the admin pages. */
+void answer_send(h2o_req_t *req, int status, const char *content_type, struct slice body,
+                 const char *request_id);
+void answer_json(h2o_req_t *req, int status, const char *json, const char *request_id);
+void answer_error(h2o_req_t *req, int status, const char *error, const char *message, const char *request_id);
+void answer_add_header(h2o_req_t *req, struct slice name, struct slice value);
+
+/* admin.c */
+int admin_on_request(h2o_handler_t *handler, h2o_req_t *req);
+
+/* The server behind a handler. */
+struct handler {
+    h2o_handler_t super;
+    struct server *server;
+};
+struct loop *loop_of(h2o_req_t *req);
+
+#endif
