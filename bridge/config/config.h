@@ -26,8 +26,8 @@ struct config_mark {
 };
 
 struct config_address {
-    char *text; /* as written, "0.0.0.0:8443" */
-    char *host; /* without brackets; never NULL; "" means all addresses */
+    char *text;    /* as written, "0.0.0.0:8443" */
+    char *host;    /* without brackets; never NULL; "" means all addresses */
     uint16_t port; /* 0: any free port, which the log tells */
 };
 
@@ -97,7 +97,7 @@ struct config {
         size_t override_count;
         int64_t *custom; /* activity type ids of 100000 and up that get a topic of their own */
         size_t custom_count;
-        char *dead_letter; /* NULL: {prefix}.deadletter */
+        char *dead_letter;       /* NULL: {prefix}.deadletter */
         struct config_mark mark; /* of the `topics` key; 0, 0 when the section is left out */
     } topics;
 
@@ -110,9 +110,9 @@ struct config {
     } record;
 
     struct {
-        size_t body;         /* bytes */
-        size_t events;       /* per batch */
-        size_t in_flight;    /* bytes */
+        size_t body;      /* bytes */
+        size_t events;    /* per batch */
+        size_t in_flight; /* bytes */
         size_t connections;
         uint64_t body_time_ms;
         uint64_t idle_time_ms;
@@ -140,19 +140,23 @@ struct config_errors {
     size_t count;
 };
 
-__attribute__((format(printf, 3, 4))) void config_errors_add(struct config_errors *errors,
-                                                             struct config_mark mark, const char *format,
-                                                             ...);
+__attribute__((format(printf, 3, 4))) void
+config_errors_add(struct config_errors *errors, struct config_mark mark, const char *format, ...);
 /* One line each: "path:line:column: message". */
 void config_errors_print(const struct config_errors *errors, const char *path, FILE *out);
 void config_errors_free(struct config_errors *errors);
 
+/* What other rooms have to say of what could be read. Called once the file was walked, also
+ * when something is wrong with it, so that all errors come at once: members that could not be
+ * read are NULL, 0 or missing from their list. */
+typedef void (*config_judge)(const struct config *config, struct config_errors *errors);
+
 /* Reads the file. Returns NULL when anything is wrong, with all of it in
  * *errors; never stops at the first. Paths of certificates and `${file:…}` are
- * relative to the working directory. Certificates and keys are not opened here.
+ * relative to the working directory. judge may be NULL.
  * require_bootstrap: kafka.bootstrap.servers must be there (not for the embedded Kafka). */
-struct config *config_load(const char *path, bool require_bootstrap, struct config_errors *errors)
-    __attribute__((warn_unused_result));
+struct config *config_load(const char *path, bool require_bootstrap, config_judge judge,
+                           struct config_errors *errors) __attribute__((warn_unused_result));
 
 /* Frees it; tokens are overwritten first. */
 void config_free(struct config *config);

@@ -166,7 +166,8 @@ static bool load_document(struct loader *loader, const char *text, size_t length
 
 /* ---- the whole ---- */
 
-static void load_text(struct loader *loader, bool require_bootstrap, const char *text, size_t length)
+static void load_text(struct loader *loader, bool require_bootstrap, config_judge judge, const char *text,
+                      size_t length)
 {
     if (!check_outline(loader, text, length) || !load_document(loader, text, length))
         return;
@@ -180,11 +181,14 @@ static void load_text(struct loader *loader, bool require_bootstrap, const char 
     } else {
         config_walk(loader, root);
         config_check(loader, require_bootstrap);
+        if (judge != NULL && !loader->no_memory)
+            judge(loader->config, loader->errors);
     }
     document_delete(&loader->document);
 }
 
-struct config *config_load(const char *path, bool require_bootstrap, struct config_errors *errors)
+struct config *config_load(const char *path, bool require_bootstrap, config_judge judge,
+                           struct config_errors *errors)
 {
     const struct config_mark nowhere = {0, 0};
     const size_t errors_before = errors->count;
@@ -198,7 +202,7 @@ struct config *config_load(const char *path, bool require_bootstrap, struct conf
     else if (!config_file_read(path, FILE_MAX, &text, &length, reason))
         config_errors_add(errors, nowhere, "cannot read the configuration: %s", reason);
     else
-        load_text(&loader, require_bootstrap, text, length);
+        load_text(&loader, require_bootstrap, judge, text, length);
     config_wipe(text, length);
     if (loader.no_memory)
         config_errors_add(errors, nowhere, "out of memory");

@@ -82,6 +82,8 @@ void kafka_check(const struct config *config, struct config_errors *errors)
     for (size_t i = 0; i < config->kafka_count; i++) {
         const struct config_property *property = &config->kafka[i];
         char why[256];
+        if (property->name == NULL || property->value == NULL)
+            continue;
         const char *reason = why_owned(property->name);
         if (reason != NULL)
             config_errors_add(errors, property->mark, "kafka.%s belongs to the bridge: %s", property->name,

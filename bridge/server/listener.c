@@ -88,7 +88,7 @@ void server_check(const struct config *config, struct config_errors *errors)
     char errstr[512];
     for (size_t i = 0; i < config->listener_count; i++) {
         const struct config_listener *listener = &config->listeners[i];
-        if (listener->certificate == NULL)
+        if (listener->certificate == NULL || listener->key == NULL)
             continue;
         SSL_CTX *tls = make_tls(listener, config->http2, errstr, sizeof errstr);
         if (tls == NULL)

@@ -317,7 +317,7 @@ START_TEST(the_sample_in_deploy_loads)
     for (size_t i = 0; i < 4; i++)
         setenv(names[i], "some-text:9092", 1);
     struct config_errors errors = {NULL, 0};
-    struct config *config = config_load(path, true, &errors);
+    struct config *config = config_load(path, true, NULL, &errors);
     config_errors_print(&errors, path, stderr);
     ck_assert_msg(config != NULL, "%s", path);
     ck_assert_str_eq(config->endpoints[0].tokens[0], "some-text:9092");
@@ -327,7 +327,7 @@ START_TEST(the_sample_in_deploy_loads)
     /* Each variable is used, and is asked for by name. */
     for (size_t i = 0; i < 4; i++)
         unsetenv(names[i]);
-    ck_assert_ptr_null(config_load(path, true, &errors));
+    ck_assert_ptr_null(config_load(path, true, NULL, &errors));
     ck_assert_uint_eq(errors.count, 4);
     for (size_t i = 0; i < 4; i++)
         ck_assert_ptr_nonnull(strstr(errors.items[i].message, names[i]));

@@ -337,7 +337,7 @@ START_TEST(large_and_unreadable_files_are_refused)
     free(bytes);
 
     struct config_errors errors = {NULL, 0};
-    ck_assert_ptr_null(config_load("/nonexistent/bridge.yaml", true, &errors));
+    ck_assert_ptr_null(config_load("/nonexistent/bridge.yaml", true, NULL, &errors));
     ck_assert_uint_eq(errors.count, 1);
     ck_assert_uint_eq(errors.items[0].mark.line, 0);
     ck_assert_str_eq(errors.items[0].message, "cannot read the configuration: No such file or directory");

@@ -38,7 +38,7 @@ struct config *config_test_load(const char *bytes, size_t length, bool require_b
 {
     config_test_write(file_path, bytes, length);
     struct config_errors errors = {NULL, 0};
-    struct config *config = config_load(file_path, require_bootstrap, &errors);
+    struct config *config = config_load(file_path, require_bootstrap, NULL, &errors);
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The requests of a simulation, through libcurl's event interface; main thread.
+//
+// Cleartext HTTP/2 needs care: libcurl 7.88 starts HTTP/2 anew on a connection that
+// already speaks it whenever a request asks for prior knowledge, which breaks the
+// connection. So prior knowledge is asked for only together with a fresh
+// connection, and every other request just joins one. When libcurl then wants to
+// open a connection for such a request after all (the old one had gone), it is not
+// allowed to, and the request is sent again with a fresh one.
+#include "command/simulate.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+#define ANSWER_MAX 511
+
+enum slot_header {
+    HEADER_CONTENT_TYPE,
+    HEADER_USER_AGENT,
+    HEADER_ACCEPT_ENCODING,
+    HEADER_EXPECT,
+    HEADER_AUTHORIZATION,
+    HEADER_DELIVERY_ID,
+    HEADER_EVENT_ID,
+    HEADER_EVENT_CODE,
+    HEADER_PROVIDER,
+    HEADER_RETRY_COUNT,
+    HEADER_COUNT
+};
+
+/* One request under way at a time. */
+struct slot {
+    struct slot *next_free;
+    struct client *client;
+    CURL *easy;
+    struct delivery delivery;
+    bool busy;
+    bool fresh;         /* may open a connection */
+    bool wanted_socket; /* was not allowed to */
+    bool opening;       /* is going to open one, counted in the client's `opening` */
+    char *body;
+    /* Linked anew for each attempt; the texts are patched in place. */
+    struct curl_slist headers[HEADER_COUNT];
+    char delivery_id[64], event_id[64], event_code[256], provider[96], retry_count[48];
+    size_t answer_len;
+    char answer[ANSWER_MAX + 1];
+};
+
+struct client {
+    const struct simulate_options *options;
+    const struct generator *generator;
+    CURLM *multi;
+    int epoll;
+    bool h2c;
+    size_t streams; /* at most on one connection */
+    size_t sockets; /* open */
+    size_t opening; /* not open yet, but soon */
+    struct slot *slots, *free_slots;
+    size_t in_flight;
+    uint64_t due_us;
+    uint64_t attempts; /* for the delivery ids */
+};
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data, void *known)
+{
+    struct client *client = data;
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        epoll_ctl(client->epoll, EPOLL_CTL_DEL, fd, NULL);
+        return 0;
+    }
+    struct epoll_event event = {.data.fd = fd};
+    if (what != CURL_POLL_OUT)
+        event.events |= EPOLLIN;
+    if (what != CURL_POLL_IN)
+        event.events |= EPOLLOUT;
+    if (known == NULL)
+        curl_multi_assign(client->multi, fd, client); /* any pointer: the socket is known now */
+    return epoll_ctl(client->epoll, known == NULL ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
+}
+
+static int on_timer(CURLM *multi, long timeout_ms, void *data)
+{
+    struct client *client = data;
+    (void)multi;
+    client->due_us = timeout_ms < 0 ? CLIENT_NEVER : clock_monotonic_us() + (uint64_t)timeout_ms * 1000;
+    return 0;
+}
+
+static size_t on_answer(char *data, size_t size, size_t count, void *userdata)
+{
+    struct slot *slot = userdata;
+    size_t total = size * count, room = ANSWER_MAX - slot->answer_len;
+    size_t taken = total < room ? total : room;
+    memcpy(slot->answer + slot->answer_len, data, taken);
+    slot->answer_len += taken;
+    return total;
+}
+
+static void slot_set_opening(struct slot *slot, bool opening)
+{
+    slot->client->opening += (size_t)opening - (size_t)slot->opening;
+    slot->opening = opening;
+}
+
+static curl_socket_t on_open(void *data, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct slot *slot = data;
+    (void)purpose;
+    if (!slot->fresh) {
+        slot->wanted_socket = true;
+        return CURL_SOCKET_BAD;
+    }
+    slot_set_opening(slot, false);
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd < 0)
+        return CURL_SOCKET_BAD;
+    slot->client->sockets++;
+    return fd;
+}
+
+static int on_close(void *data, curl_socket_t fd)
+{
+    struct client *client = data;
+    client->sockets--;
+    return close(fd);
+}
+
+static bool slot_init(struct client *client, struct slot *slot)
+{
+    const struct simulate_options *options = client->options;
+    slot->client = client;
+    slot->fresh = true;
+    if (client->generator != NULL) {
+        slot->body = malloc(generator_body_max(client->generator, options->batch));
+        if (slot->body == NULL)
+            return false;
+    }
+    CURL *easy = slot->easy = curl_easy_init();
+    if (easy == NULL)
+        return false;
+    long version = options->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
+    long verify = options->insecure ? 0L : 1L;
+    bool ok = curl_easy_setopt(easy, CURLOPT_URL, options->url) == CURLE_OK;
+    ok &= curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
+    ok &= curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK;
+    ok &= curl_easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK;
+    ok &= curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version) == CURLE_OK;
+    ok &= curl_easy_setopt(easy, CURLOPT_PIPEWAIT, options->http2 ? 1L : 0L) == CURLE_OK;
+    ok &= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)options->rule->timeout_ms) == CURLE_OK;
+    ok &= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, verify) == CURLE_OK;
+    ok &= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, verify * 2) == CURLE_OK;
+    if (options->ca != NULL)
+        ok &= curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca) == CURLE_OK;
+    ok &= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
+    ok &= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer) == CURLE_OK;
+    ok &= curl_easy_setopt(easy, CURLOPT_WRITEDATA, slot) == CURLE_OK;
+    ok &= curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open) == CURLE_OK;
+    ok &= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, slot) == CURLE_OK;
+    ok &= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close) == CURLE_OK;
+    ok &= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, client) == CURLE_OK;
+    ok &= curl_easy_setopt(easy, CURLOPT_PRIVATE, slot) == CURLE_OK;
+    return ok;
+}
+
+struct client *client_create(const struct simulate_options *options, const struct generator *generator,
+                             int epoll)
+{
+    struct client *client = calloc(1, sizeof *client);
+    if (client == NULL)
+        return NULL;
+    client->options = options;
+    client->generator = generator;
+    client->epoll = epoll;
+    client->h2c = options->http2 && !options->https;
+    client->streams = (options->concurrency + options->connections - 1) / options->connections;
+    client->due_us = CLIENT_NEVER;
+    client->multi = curl_multi_init();
+    client->slots = calloc(options->concurrency, sizeof *client->slots);
+    if (client->multi == NULL || client->slots == NULL)
+        goto fail;
+    curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
+    curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
+    curl_multi_setopt(client->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)options->connections);
+    curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)options->connections);
+    curl_multi_setopt(client->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)client->streams);
+    for (size_t i = options->concurrency; i-- > 0;) {
+        if (!slot_init(client, &client->slots[i]))
+            goto fail;
+        client->slots[i].next_free = client->free_slots;
+        client->free_slots = &client->slots[i];
+    }
+    return client;
+fail:
+    client_free(client);
+    return NULL;
+}
+
+void client_free(struct client *client)
+{
+    if (client == NULL)
+        return;
+    for (size_t i = 0; client->slots != NULL && i < client->options->concurrency; i++) {
+        struct slot *slot = &client->slots[i];
+        if (slot->busy)
+            curl_multi_remove_handle(client->multi, slot->easy);
+        curl_easy_cleanup(slot->easy);
+        free(slot->body);
+    }
+    curl_multi_cleanup(client->multi);
+    free(client->slots);
+    free(client);
+}
+
+bool client_is_full(const struct client *client)
+{
+    return client->free_slots == NULL;
+}
+
+size_t client_in_flight(const struct client *client)
+{
+    return client->in_flight;
+}
+
+/* Puts one header at the end of the list. `line` must outlive the attempt; curl
+ * only reads it, although curl_slist wants a char *. */
+static void slot_header(struct slot *slot, struct curl_slist **tail, enum slot_header which, const char *line)
+{
+    struct curl_slist *node = &slot->headers[which];
+    node->data = (char *)(uintptr_t)line;
+    node->next = NULL;
+    if (*tail != NULL)
+        (*tail)->next = node;
+    *tail = node;
+}
+
+static void slot_set_headers(struct client *client, struct slot *slot, const struct body_facts *facts)
+{
+    const struct simulate_options *options = client->options;
+    struct curl_slist *tail = NULL;
+    bool adobe_io = options->rule->sender == SENDER_ADOBE_IO;
+
+    slot_header(slot, &tail, HEADER_CONTENT_TYPE, "content-type: application/json; charset=utf-8");
+    slot_header(slot, &tail, HEADER_USER_AGENT, adobe_io ? "user-agent: Adobe/1.0" : "user-agent: Marketo");
+    slot_header(slot, &tail, HEADER_EXPECT, "expect:"); /* none: curl would ask before large bodies */
+    if (options->authorization != NULL)
+        slot_header(slot, &tail, HEADER_AUTHORIZATION, options->authorization);
+    if (adobe_io) {
+        char uuid[UUID_LENGTH];
+        slot_header(slot, &tail, HEADER_ACCEPT_ENCODING, "accept-encoding: deflate,compress,identity");
+        generator_uuid(~options->content.seed, client->attempts++, uuid);
+        snprintf(slot->delivery_id, sizeof slot->delivery_id, "x-adobe-delivery-id: %.*s", UUID_LENGTH, uuid);
+        slot_header(slot, &tail, HEADER_DELIVERY_ID, slot->delivery_id);
+        snprintf(slot->event_id, sizeof slot->event_id, "x-adobe-event-id: %s", facts->event_id);
+        slot_header(slot, &tail, HEADER_EVENT_ID, slot->event_id);
+        if (facts->event_code != NULL) {
+            snprintf(slot->event_code, sizeof slot->event_code, "x-adobe-event-code: %s", facts->event_code);
+            slot_header(slot, &tail, HEADER_EVENT_CODE, slot->event_code);
+            snprintf(slot->provider, sizeof slot->provider, "x-adobe-provider: %s", facts->provider);
+            slot_header(slot, &tail, HEADER_PROVIDER, slot->provider);
+        }
+        if (slot->delivery.attempt > 0) {
+            snprintf(slot->retry_count, sizeof slot->retry_count, "x-adobe-retry-count: %u",
+                     slot->delivery.attempt);
+            slot_header(slot, &tail, HEADER_RETRY_COUNT, slot->retry_count);
+        }
+    }
+    curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, &slot->headers[HEADER_CONTENT_TYPE]);
+}
+
+/* Hands the slot's request to libcurl, on a fresh connection or not. */
+static bool slot_start(struct client *client, struct slot *slot, bool fresh)
+{
+    slot->answer_len = 0;
+    slot->wanted_socket = false;
+    if (client->h2c) {
+        slot->fresh = fresh;
+        slot_set_opening(slot, fresh);
+        curl_easy_setopt(slot->easy, CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L);
+        long version = fresh ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : CURL_HTTP_VERSION_2_0;
+        curl_easy_setopt(slot->easy, CURLOPT_HTTP_VERSION, version);
+    }
+    return curl_multi_add_handle(client->multi, slot->easy) == CURLM_OK;
+}
+
+bool client_send(struct client *client, struct delivery delivery)
+{
+    const struct simulate_options *options = client->options;
+    struct slot *slot = client->free_slots;
+    struct body_facts facts = {.event_code = NULL};
+    struct slice body;
+
+    slot->delivery = delivery;
+    if (client->generator != NULL) {
+        size_t len = generator_write(client->generator, delivery.first, delivery.events, delivery.created_ms,
+                                     options->batch == 1, slot->body, &facts);
+        body = (struct slice){slot->body, len};
+    } else {
+        body = options->bodies[delivery.first];
+        generator_uuid(options->content.seed, delivery.first, facts.event_id);
+        facts.event_id[UUID_LENGTH] = '\0';
+    }
+    slot_set_headers(client, slot, &facts);
+    curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDS, body.ptr);
+    curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
+    /* Another connection as soon as those that are there have no place left. */
+    size_t connections = client->sockets + client->opening;
+    bool fresh = connections < options->connections && client->in_flight >= connections * client->streams;
+    if (!slot_start(client, slot, fresh))
+        return false;
+    client->free_slots = slot->next_free;
+    slot->busy = true;
+    client->in_flight++;
+    return true;
+}
+
+void client_take_event(struct client *client, int fd, uint32_t events)
+{
+    int what = 0, running;
+    if ((events & EPOLLIN) != 0)
+        what |= CURL_CSELECT_IN;
+    if ((events & EPOLLOUT) != 0)
+        what |= CURL_CSELECT_OUT;
+    if ((events & (EPOLLERR | EPOLLHUP)) != 0)
+        what |= CURL_CSELECT_ERR;
+    curl_multi_socket_action(client->multi, fd, what, &running);
+}
+
+uint64_t client_due_us(const struct client *client)
+{
+    return client->due_us;
+}
+
+void client_run_timers(struct client *client)
+{
+    int running;
+    if (client->due_us > clock_monotonic_us())
+        return;
+    client->due_us = CLIENT_NEVER;
+    curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+}
+
+bool client_next_result(struct client *client, struct client_result *result)
+{
+    CURLMsg *message;
+    int left;
+    while ((message = curl_multi_info_read(client->multi, &left)) != NULL) {
+        struct slot *slot = NULL;
+        CURLcode code = message->data.result;
+        long version = 0;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&slot);
+        *result = (struct client_result){.delivery = slot->delivery, .no_answer = ""};
+        if (code == CURLE_OK) {
+            curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &result->status);
+            curl_easy_getinfo(slot->easy, CURLINFO_HTTP_VERSION, &version);
+        } else {
+            result->no_answer = curl_easy_strerror(code);
+        }
+        curl_multi_remove_handle(client->multi, slot->easy);
+        slot_set_opening(slot, false);
+        if (code != CURLE_OK && slot->wanted_socket && slot_start(client, slot, true))
+            continue;
+
+        slot->answer[slot->answer_len] = '\0';
+        result->answer = slot->answer;
+        result->http2 = version == CURL_HTTP_VERSION_2_0;
+        slot->busy = false;
+        slot->next_free = client->free_slots;
+        client->free_slots = slot;
+        client->in_flight--;
+        return true;
+    }
+    return false;
+}
