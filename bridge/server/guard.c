@@ -24,6 +24,8 @@
 
 #define HEADERS_MAX 100
 
+#define ADMIN_CONNECTIONS_MAX 64
+
 /* Requests of one HTTP/2 connection whose first byte is remembered. */
 #define STREAMS_MAX 128
 
@@ -36,6 +38,7 @@ struct arriving {
 struct connection {
     h2o_linklist_t link;
     struct loop *loop;
+    atomic_size_t *count; /* which it is part of, against the limit */
     h2o_socket_t *socket; /* NULL: closed, batches still in work */
     enum protocol protocol;
     uint64_t accepted_ms;
@@ -91,7 +94,7 @@ static void connection_free(struct connection *connection)
 static void on_close(void *data)
 {
     struct connection *connection = data;
-    atomic_fetch_sub(&connection->loop->server->connections, 1);
+    atomic_fetch_sub(connection->count, 1);
     h2o_linklist_unlink(&connection->link);
     connection->socket = NULL;
     if (connection->in_flight == 0)
@@ -101,19 +104,20 @@ static void on_close(void *data)
 struct connection *guard_admit(struct loop *loop, h2o_socket_t *socket)
 {
     struct server *server = loop->server;
-    size_t limit = server->config->limits.connections;
+    /* The admin pages have a limit of their own, to stay reachable when the other is used up. */
+    size_t limit = loop->admin ? ADMIN_CONNECTIONS_MAX : server->config->limits.connections;
+    atomic_size_t *count = loop->admin ? &server->admin_connections : &server->connections;
     struct connection *connection = NULL;
-    /* The admin pages must stay reachable when the limit is used up. */
-    bool full = atomic_fetch_add(&server->connections, 1) >= limit + (loop->admin ? 32 : 0);
-    if (!full)
+    if (atomic_fetch_add(count, 1) < limit)
         connection = calloc(1, sizeof *connection);
     if (connection == NULL) {
-        atomic_fetch_sub(&server->connections, 1);
+        atomic_fetch_sub(count, 1);
         guard_count(server, GUARD_CONNECTIONS);
         h2o_socket_close(socket);
         return NULL;
     }
     connection->loop = loop;
+    connection->count = count;
     connection->socket = socket;
     connection->accepted_ms = clock_monotonic_ms();
     h2o_linklist_insert(&loop->connections, &connection->link);

@@ -105,7 +105,7 @@ struct server {
 
     struct loop *loops; /* the last one serves the admin pages */
     size_t loop_count;
-    atomic_size_t connections;
+    atomic_size_t connections, admin_connections; /* open ones */
     struct open_gauge {
         struct server *server;
         enum protocol protocol;

@@ -112,7 +112,12 @@ static void *loop_main(void *data)
     atomic_store(&loop->heartbeat_ms, clock_monotonic_ms());
     while (!atomic_load(&loop->stop))
         h2o_evloop_run(loop->context.loop, 1000);
+    /* The context stays: h2o 2.2.5 cannot dispose of one that has been shut down
+     * gracefully (its timer is still linked and an assertion fails). The process ends now. */
     close_acceptors(loop);
+    h2o_socket_read_stop(loop->timer);
+    h2o_socket_close(loop->timer);
+    h2o_evloop_run(loop->context.loop, 0); /* frees the closed sockets */
     return NULL;
 }
 

@@ -181,6 +181,7 @@ void server_stop(struct server *server)
     }
     for (size_t i = 0; i < server->loop_count; i++)
         free(server->loops[i].acceptors);
+    h2o_config_dispose(&server->h2o);
     endpoints_free(server);
     listeners_close(server);
     free(server->loops);

@@ -21,6 +21,7 @@ Suite *suite_metrics(void);
 Suite *suite_published_names(void);
 Suite *suite_record(void);
 Suite *suite_routes(void);
+Suite *suite_samples(void);
 Suite *suite_shape(void);
 Suite *suite_simulate(void);
 
