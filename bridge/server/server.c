@@ -23,7 +23,7 @@ static double read_open(void *data)
     const struct open_gauge *gauge = data;
     const struct server *server = gauge->server;
     size_t open = 0;
-    for (size_t i = 0; i < server->loop_count; i++)
+    for (size_t i = 0; i + 1 < server->loop_count; i++) /* not the admin loop's */
         open += atomic_load(&server->loops[i].open[gauge->protocol]);
     return (double)open;
 }

@@ -22,6 +22,7 @@ static Suite *(*const suites[])(void) = {
     suite_published_names,
     suite_record,
     suite_routes,
+    suite_samples,
     suite_shape,
     suite_simulate,
 };

@@ -265,20 +265,23 @@ static int compare_uuids(const void *a, const void *b)
 START_TEST(uuids_are_well_formed_and_unique)
 {
     enum { COUNT = 100000 };
+    size_t wrong = 0;
     char(*uuids)[UUID_LENGTH] = malloc((size_t)COUNT * UUID_LENGTH);
     ck_assert_ptr_nonnull(uuids);
     for (size_t i = 0; i < COUNT; i++) {
         generator_uuid(1, i, uuids[i]);
+        bool ok = uuids[i][14] == '4' && strchr("89ab", uuids[i][19]) != NULL;
         for (size_t j = 0; j < UUID_LENGTH; j++) {
             bool hyphen = j == 8 || j == 13 || j == 18 || j == 23;
-            ck_assert(hyphen ? uuids[i][j] == '-' : strchr("0123456789abcdef", uuids[i][j]) != NULL);
+            ok &= hyphen ? uuids[i][j] == '-' : strchr("0123456789abcdef", uuids[i][j]) != NULL;
         }
-        ck_assert_int_eq(uuids[i][14], '4');
-        ck_assert_ptr_nonnull(strchr("89ab", uuids[i][19]));
+        wrong += !ok;
     }
+    ck_assert_uint_eq(wrong, 0);
     qsort(uuids, COUNT, UUID_LENGTH, compare_uuids);
     for (size_t i = 1; i < COUNT; i++)
-        ck_assert_int_ne(compare_uuids(uuids[i - 1], uuids[i]), 0);
+        wrong += compare_uuids(uuids[i - 1], uuids[i]) == 0;
+    ck_assert_uint_eq(wrong, 0);
     free(uuids);
 }
 END_TEST
