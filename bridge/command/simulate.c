@@ -142,7 +142,7 @@ static bool read_count(const char *name, const char *text, uint64_t min, uint64_
 
 static bool read_size(const char *name, const char *text, uint64_t max, size_t *out)
 {
-    uint64_t value;
+    uint64_t value = 0;
     if (!read_count(name, text, 1, max, &value))
         return false;
     *out = (size_t)value;

@@ -415,7 +415,7 @@ static void put_decimal(uint64_t number, char *out, size_t width)
         out[--width] = (char)('0' + number % 10);
 }
 
-/* The three ways a time is written. */
+/* The ways a time is written; the date is the beginning of `time`. */
 struct time_texts {
     char time[TIME_WIDTH + 1], time_ms[TIME_MS_WIDTH + 1];
 };

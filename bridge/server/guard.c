@@ -170,7 +170,8 @@ uint64_t guard_request_begin(struct connection *connection, h2o_req_t *req)
 {
     uint64_t now_ms = clock_monotonic_ms();
     uint64_t first_byte_ms = now_ms; /* it came since the last tick, unless the tick has seen it */
-    if (is_http2(req)) {
+    connection->protocol = is_http2(req) ? PROTOCOL_HTTP2 : PROTOCOL_HTTP1;
+    if (connection->protocol == PROTOCOL_HTTP2) {
         struct arriving *arriving = find_arriving(connection, stream_id_of(req));
         if (arriving != NULL)
             first_byte_ms = arriving->since_ms;
