@@ -13,10 +13,10 @@
 
 struct catalog_type {
     enum stream stream;
-    const char *topic;      /* last part of the topic: "openemail", "campaign-abort" */
-    const char *name;       /* Adobe's words: "Open Email" */
-    const char *ce_type;    /* full CloudEvents type; derived by Adobe's rule where no document prints it */
-    int32_t id;             /* activityTypeId; -1 when it has none or none is known */
+    const char *topic;   /* last part of the topic: "openemail", "campaign-abort" */
+    const char *name;    /* Adobe's words: "Open Email" */
+    const char *ce_type; /* full CloudEvents type; derived by Adobe's rule where no document prints it */
+    int32_t id;          /* activityTypeId; -1 when it has none or none is known */
     const char *const *attributes; /* names of the activity's attributes, NULL-terminated; may be empty */
 };
 

@@ -197,12 +197,19 @@ static int serve(struct server *server, struct endpoint *endpoint, h2o_req_t *re
 
     const char *reason = NULL;
     struct auth_request shown = {.authorization = request_header(req, SLICE_LITERAL("authorization"))};
-    if (auth_judge(endpoint->auth, &shown, &reason) != AUTH_ALLOW) {
+    switch (auth_judge(endpoint->auth, &shown, &reason)) {
+    case AUTH_ALLOW:
+        break;
+    case AUTH_DENY:
         count_denied(server, endpoint, reason, request_id);
         answer_add_header(req, SLICE_LITERAL("www-authenticate"),
                           SLICE_LITERAL("Bearer realm=\"marketo-bridge\""));
         answer_error(req, 401, "unauthorized", "no valid token in the Authorization header", request_id);
         return 401;
+    case AUTH_UNAVAILABLE: /* a refusal would be final, and the proof may well be good */
+        count_denied(server, endpoint, reason, request_id);
+        answer_error(req, 503, "auth_unavailable", "the credentials could not be checked", request_id);
+        return 503;
     }
     count_attempt(endpoint, req);
     if (atomic_load(&server->state) == SERVER_CLOSING) {

@@ -155,13 +155,10 @@ bool server_drain(struct server *server, int timeout_ms)
         }
     uint64_t until_ms = clock_monotonic_ms() + (uint64_t)timeout_ms;
     for (;;) {
-        size_t waiting = 0, open = 0;
-        for (size_t i = 0; i + 1 < server->loop_count; i++) {
+        size_t waiting = 0;
+        for (size_t i = 0; i + 1 < server->loop_count; i++)
             waiting += atomic_load(&server->loops[i].waiting);
-            for (size_t p = 0; p < PROTOCOL_COUNT; p++)
-                open += atomic_load(&server->loops[i].open[p]);
-        }
-        if (waiting == 0 && open == 0)
+        if (waiting == 0 && atomic_load(&server->connections) == 0)
             return true;
         if (clock_monotonic_ms() >= until_ms)
             return waiting == 0;

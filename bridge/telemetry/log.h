@@ -48,7 +48,7 @@ void log_write(enum log_level level, const char *message, const struct log_field
     do {                                                                                                     \
         if (log_enabled(level)) {                                                                            \
             const struct log_field log_fields_[] = {{.name = NULL}, ##__VA_ARGS__};                          \
-            log_write((level), (message), log_fields_ + 1, sizeof log_fields_ / sizeof log_fields_[0] - 1);   \
+            log_write((level), (message), log_fields_ + 1, sizeof log_fields_ / sizeof log_fields_[0] - 1);  \
         }                                                                                                    \
     } while (0)
 

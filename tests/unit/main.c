@@ -6,26 +6,9 @@
 
 #include "suites.h"
 
-static Suite *(*const suites[])(void) = {
-    suite_arena,
-    suite_auth,
-    suite_catalog,
-    suite_config,
-    suite_config_errors,
-    suite_dead_letter,
-    suite_event_time,
-    suite_http1_head,
-    suite_inflate,
-    suite_json,
-    suite_log,
-    suite_metrics,
-    suite_published_names,
-    suite_record,
-    suite_routes,
-    suite_samples,
-    suite_shape,
-    suite_simulate,
-};
+#define SUITE_FUNCTION(name) suite_##name,
+
+static Suite *(*const suites[])(void) = {SUITES(SUITE_FUNCTION)};
 
 int main(void)
 {
