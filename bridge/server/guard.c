@@ -26,11 +26,14 @@
 
 #define ADMIN_CONNECTIONS_MAX 64
 
-/* Requests of one HTTP/2 connection whose first byte is remembered. */
-#define STREAMS_MAX 128
+/* Streams of one HTTP/2 connection that are watched; h2o opens 100. */
+#define STREAMS_MAX 256
 
-struct arriving {
+/* A stream that waits for its peer: for the rest of the request, or for room in the
+ * window to send the answer. */
+struct watched {
     uint32_t stream_id;
+    bool answering;
     bool seen; /* at the present tick */
     uint64_t since_ms;
 };
@@ -49,8 +52,8 @@ struct connection {
     bool busy;       /* a request was seen at the present tick */
     size_t buffered; /* bytes of it in h2o's buffers at the present tick */
     unsigned in_flight;
-    struct arriving *arriving; /* HTTP/2: allocated with the first stream */
-    size_t arriving_count;
+    struct watched *watched; /* HTTP/2: allocated with the first stream */
+    size_t watched_count;
 };
 
 static const char *const action_names[GUARD_ACTIONS] = {"connections", "slow",    "idle",   "headers",
@@ -87,7 +90,7 @@ static void cut(struct connection *connection, enum guard_action action)
 
 static void connection_free(struct connection *connection)
 {
-    free(connection->arriving);
+    free(connection->watched);
     free(connection);
 }
 
@@ -158,11 +161,11 @@ static uint32_t stream_id_of(h2o_req_t *req)
     return H2O_STRUCT_FROM_MEMBER(h2o_http2_stream_t, req, req)->stream_id;
 }
 
-static struct arriving *find_arriving(struct connection *connection, uint32_t stream_id)
+static struct watched *find_watched(struct connection *connection, uint32_t stream_id, bool answering)
 {
-    for (size_t i = 0; i < connection->arriving_count; i++)
-        if (connection->arriving[i].stream_id == stream_id)
-            return &connection->arriving[i];
+    for (size_t i = 0; i < connection->watched_count; i++)
+        if (connection->watched[i].stream_id == stream_id && connection->watched[i].answering == answering)
+            return &connection->watched[i];
     return NULL;
 }
 
@@ -172,7 +175,7 @@ uint64_t guard_request_begin(struct connection *connection, h2o_req_t *req)
     uint64_t first_byte_ms = now_ms; /* it came since the last tick, unless the tick has seen it */
     connection->protocol = is_http2(req) ? PROTOCOL_HTTP2 : PROTOCOL_HTTP1;
     if (connection->protocol == PROTOCOL_HTTP2) {
-        struct arriving *arriving = find_arriving(connection, stream_id_of(req));
+        struct watched *arriving = find_watched(connection, stream_id_of(req), false);
         if (arriving != NULL)
             first_byte_ms = arriving->since_ms;
     } else if (connection->receiving_ms != 0) {
@@ -195,21 +198,22 @@ struct tick {
     size_t buffered;
 };
 
-static void note_arriving(struct tick *tick, struct connection *connection, h2o_http2_stream_t *stream)
+/* The peer keeps the stream waiting; for longer than limits.body_time the connection goes. */
+static void watch(struct tick *tick, struct connection *connection, uint32_t stream_id, bool answering)
 {
-    struct arriving *arriving = find_arriving(connection, stream->stream_id);
-    if (arriving == NULL) {
-        if (connection->arriving == NULL)
-            connection->arriving = calloc(STREAMS_MAX, sizeof *connection->arriving);
-        if (connection->arriving == NULL || connection->arriving_count == STREAMS_MAX) {
+    struct watched *watched = find_watched(connection, stream_id, answering);
+    if (watched == NULL) {
+        if (connection->watched == NULL)
+            connection->watched = calloc(STREAMS_MAX, sizeof *connection->watched);
+        if (connection->watched == NULL || connection->watched_count == STREAMS_MAX) {
             cut(connection, GUARD_SLOW);
             return;
         }
-        arriving = &connection->arriving[connection->arriving_count++];
-        *arriving = (struct arriving){.stream_id = stream->stream_id, .since_ms = tick->now_ms};
+        watched = &connection->watched[connection->watched_count++];
+        *watched = (struct watched){.stream_id = stream_id, .answering = answering, .since_ms = tick->now_ms};
     }
-    arriving->seen = true;
-    if (tick->now_ms - arriving->since_ms > tick->body_time_ms)
+    watched->seen = true;
+    if (tick->now_ms - watched->since_ms > tick->body_time_ms)
         cut(connection, GUARD_SLOW);
 }
 
@@ -218,18 +222,21 @@ static int on_http2_request(h2o_req_t *req, void *data)
     struct tick *tick = data;
     struct connection *connection = guard_connection(req);
     h2o_http2_stream_t *stream = H2O_STRUCT_FROM_MEMBER(h2o_http2_stream_t, req, req);
-    if (connection == NULL) /* its socket is being closed */
-        return 0;
+    struct st_h2o_http2_conn_t *http2 = (struct st_h2o_http2_conn_t *)req->conn;
     connection->protocol = PROTOCOL_HTTP2;
     connection->busy = true;
     if (stream->_req_body != NULL)
         connection->buffered += stream->_req_body->capacity;
+    if (stream->stream_id == 1 && http2->_http1_req_input != NULL) /* came as an HTTP/1 upgrade */
+        connection->buffered += http2->_http1_req_input->capacity;
     connection->buffered += req->headers.size * sizeof(h2o_header_t);
     if (req->headers.size > HEADERS_MAX)
         cut(connection, GUARD_HEADERS);
     if (stream->state == H2O_HTTP2_STREAM_STATE_RECV_HEADERS ||
         stream->state == H2O_HTTP2_STREAM_STATE_RECV_BODY)
-        note_arriving(tick, connection, stream);
+        watch(tick, connection, stream->stream_id, false);
+    else if (stream->state >= H2O_HTTP2_STREAM_STATE_SEND_BODY)
+        watch(tick, connection, stream->stream_id, true);
     return 0;
 }
 
@@ -237,21 +244,20 @@ static int on_http1_request(h2o_req_t *req, void *data)
 {
     (void)data;
     struct connection *connection = guard_connection(req);
-    if (connection != NULL)
-        connection->protocol = PROTOCOL_HTTP1;
+    connection->protocol = PROTOCOL_HTTP1;
     return 0;
 }
 
-static void forget_arrived(struct connection *connection)
+static void forget_unseen(struct connection *connection)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < connection->arriving_count; i++) {
-        if (!connection->arriving[i].seen)
+    for (size_t i = 0; i < connection->watched_count; i++) {
+        if (!connection->watched[i].seen)
             continue;
-        connection->arriving[kept] = connection->arriving[i];
-        connection->arriving[kept++].seen = false;
+        connection->watched[kept] = connection->watched[i];
+        connection->watched[kept++].seen = false;
     }
-    connection->arriving_count = kept;
+    connection->watched_count = kept;
 }
 
 /* A connection that stands still or dribbles. In HTTP/1, h2o stops reading while a
@@ -262,7 +268,7 @@ static void look_at(struct tick *tick, struct connection *connection)
     bool arriving = false;
     connection->buffered += connection->socket->input->capacity;
     if (connection->protocol == PROTOCOL_HTTP2) {
-        forget_arrived(connection);
+        forget_unseen(connection);
     } else if (connection->in_flight == 0 && connection->socket->input->size > 0) {
         arriving = true;
         if (connection->receiving_ms == 0)
@@ -286,18 +292,24 @@ static void look_at(struct tick *tick, struct connection *connection)
     tick->buffered += connection->buffered;
 }
 
-/* While all loops together hold too much, the largest holder of this loop has to go. */
-static void cut_largest(struct loop *loop)
+/* While all loops together hold too much, the largest holders of this loop have to go. */
+static void cut_largest(struct loop *loop, size_t excess)
 {
-    struct connection *largest = NULL;
-    for (h2o_linklist_t *node = loop->connections.next; node != &loop->connections; node = node->next) {
-        struct connection *connection = H2O_STRUCT_FROM_MEMBER(struct connection, link, node);
-        if (!connection->cut && connection->in_flight == 0 &&
-            (largest == NULL || connection->buffered > largest->buffered))
-            largest = connection;
-    }
-    if (largest != NULL && largest->buffered > 65536)
+    for (;;) {
+        struct connection *largest = NULL;
+        for (h2o_linklist_t *node = loop->connections.next; node != &loop->connections; node = node->next) {
+            struct connection *connection = H2O_STRUCT_FROM_MEMBER(struct connection, link, node);
+            if (!connection->cut && connection->in_flight == 0 &&
+                (largest == NULL || connection->buffered > largest->buffered))
+                largest = connection;
+        }
+        if (largest == NULL || largest->buffered <= 65536)
+            return;
         cut(largest, GUARD_BUFFERS);
+        if (largest->buffered >= excess)
+            return;
+        excess -= largest->buffered;
+    }
 }
 
 static size_t total_buffered(const struct server *server)
@@ -335,6 +347,7 @@ void guard_tick(struct loop *loop, uint64_t now_ms)
     for (size_t i = 0; i < PROTOCOL_COUNT; i++)
         atomic_store_explicit(&loop->open[i], open[i], memory_order_relaxed);
     atomic_store_explicit(&loop->buffered, tick.buffered, memory_order_relaxed);
-    if (total_buffered(loop->server) > loop->server->config->limits.in_flight)
-        cut_largest(loop);
+    size_t limit = loop->server->config->limits.in_flight, total = total_buffered(loop->server);
+    if (total > limit)
+        cut_largest(loop, total - limit);
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a stranger can do over HTTP/2 and HTTP/1.1: the good sender is still served, memory stays bounded."""
 
+import base64
 import concurrent.futures
 import struct
 
@@ -120,6 +121,28 @@ def _settings(bridge):
                 return
 
 
+def _answers_without_a_window(bridge):
+    """Never makes room for the answer: the stream would stay for ever."""
+    with Attacker(bridge.port) as attacker:
+        attacker.send(frame(attack.SETTINGS, 0, 0, struct.pack(">HI", 4, 0)))
+        for stream in range(1, 100, 2):
+            attacker.send(frame(attack.HEADERS, attack.END_HEADERS | attack.END_STREAM, stream, attack.head(ACTIVITY)))
+        attacker.wait_cut(10)
+
+
+def _upgrades_without_a_window(bridge):
+    """An HTTP/1 upgrade whose body stays in memory as long as its answer has no room."""
+    settings = base64.urlsafe_b64encode(struct.pack(">HI", 4, 0)).rstrip(b"=").decode()
+    body = b" " * 3_000_000
+    for _ in range(10):
+        with Http1(bridge.port) as client:
+            client.send(head("POST", ACTIVITY, [
+                ("connection", "upgrade, http2-settings"), ("upgrade", "h2c"), ("http2-settings", settings),
+                ("content-length", str(len(body))),
+            ]) + body)
+            client.wait_closed(10)
+
+
 def test_header_flood_again_and_again(start_bridge):
     """What arrives between two looks of the guard may cost memory once, but it never adds up."""
     bridge = start_bridge()
@@ -134,9 +157,19 @@ def test_header_flood_again_and_again(start_bridge):
 
 @pytest.mark.parametrize("act", [
     _rapid_reset, _made_you_reset, _endless_continuation, _unfinished_bodies, _pings, _settings,
+    _answers_without_a_window,
 ], ids=lambda act: act.__name__.strip("_"))
 def test_http2_attack(guarded, act):
     _storm(guarded, act)
+
+
+def test_upgrades_do_not_pin_their_bodies(start_bridge):
+    """Ten at a time of 3 MB each, against 32 MiB in flight: the largest are cut, the rest after body_time."""
+    bridge = start_bridge({"limits": {"body_time": "2s", "in_flight": "32MiB"}})
+    _storm(bridge, _upgrades_without_a_window, attackers=20)
+    assert SANITIZED or bridge.peak_kib() < 160 * 1024
+    assert bridge.metrics().sum("guard_actions_total") > 0
+    assert bridge.post(ACTIVITY, b"[]").status == 200
 
 
 def test_rapid_reset_is_counted(guarded):
