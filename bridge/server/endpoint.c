@@ -98,8 +98,11 @@ static int answer_get(struct endpoint *endpoint, h2o_req_t *req, const char *req
                      request_id);
         return 400;
     }
-    log_info("challenge answered", LOG_TEXT("path", endpoint->config->path),
-             LOG_TEXT("request_id", request_id));
+    static struct log_limit limit; /* strangers can ask as well */
+    uint64_t suppressed;
+    if (log_limit_pass(&limit, &suppressed))
+        log_info("challenge answered", LOG_TEXT("path", endpoint->config->path),
+                 LOG_TEXT("request_id", request_id), LOG_INT("suppressed", suppressed));
     answer_add_header(req, SLICE_LITERAL("x-content-type-options"), SLICE_LITERAL("nosniff"));
     answer_send(req, 200, "text/plain", (struct slice){value, (size_t)length}, request_id);
     return 200;
@@ -116,11 +119,18 @@ static bool answer_validation(struct endpoint *endpoint, h2o_req_t *req, const c
     struct slice url = intake_validation_url(body, buffer, sizeof buffer);
     if (!slice_present(url))
         return false;
-    if (slice_starts_with(url, SLICE_LITERAL(known)))
-        log_warning("Adobe asks to validate the registration: open this URL within five minutes",
-                    LOG_SLICE("validation_url", url), LOG_TEXT("request_id", request_id));
-    else
-        log_warning("a validationUrl that is not Adobe's was ignored", LOG_TEXT("request_id", request_id));
+    /* Needs no credentials, so strangers must not be able to fill the log with either. */
+    static struct log_limit known_limit, other_limit;
+    uint64_t suppressed;
+    if (slice_starts_with(url, SLICE_LITERAL(known))) {
+        if (log_limit_pass(&known_limit, &suppressed))
+            log_warning("Adobe asks to validate the registration: open this URL within five minutes",
+                        LOG_SLICE("validation_url", url), LOG_TEXT("request_id", request_id),
+                        LOG_INT("suppressed", suppressed));
+    } else if (log_limit_pass(&other_limit, &suppressed)) {
+        log_warning("a validationUrl that is not Adobe's was ignored", LOG_TEXT("request_id", request_id),
+                    LOG_INT("suppressed", suppressed));
+    }
     answer_json(req, 200, "{\"status\":\"ok\"}", request_id);
     return true;
 }

@@ -132,7 +132,7 @@ struct connection *guard_admit(struct loop *loop, h2o_socket_t *socket)
 struct connection *guard_connection(h2o_req_t *req)
 {
     h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
-    return socket->on_close.data;
+    return socket == NULL ? NULL : socket->on_close.data;
 }
 
 bool guard_acquire(struct connection *connection)
@@ -223,6 +223,8 @@ static int on_http2_request(h2o_req_t *req, void *data)
     struct connection *connection = guard_connection(req);
     h2o_http2_stream_t *stream = H2O_STRUCT_FROM_MEMBER(h2o_http2_stream_t, req, req);
     struct st_h2o_http2_conn_t *http2 = (struct st_h2o_http2_conn_t *)req->conn;
+    if (connection == NULL) /* an upgrade whose 101 is still being written has no socket yet */
+        return 0;
     connection->protocol = PROTOCOL_HTTP2;
     connection->busy = true;
     if (stream->_req_body != NULL)
@@ -244,7 +246,8 @@ static int on_http1_request(h2o_req_t *req, void *data)
 {
     (void)data;
     struct connection *connection = guard_connection(req);
-    connection->protocol = PROTOCOL_HTTP1;
+    if (connection != NULL)
+        connection->protocol = PROTOCOL_HTTP1;
     return 0;
 }
 

@@ -138,6 +138,7 @@ void guard_count(struct server *server, enum guard_action action);
 
 /* Takes a new socket into the list; NULL, with the socket closed, when there are too many. */
 struct connection *guard_admit(struct loop *loop, h2o_socket_t *socket);
+/* NULL only while an upgrade to HTTP/2 is under way, which a handler never sees. */
 struct connection *guard_connection(h2o_req_t *req);
 
 /* When the deadline of this request began: at its first byte, the connection's

@@ -33,9 +33,7 @@ def broker():
 
 @pytest.fixture(scope="session")
 def reader(broker):
-    found = Reader(broker)
-    yield found
-    found.close()
+    return Reader(broker)
 
 
 @pytest.fixture

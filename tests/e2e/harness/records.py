@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads topics back with a Kafka client library that is not the bridge's."""
 
+import ctypes
 import time
 from dataclasses import dataclass, field
 
@@ -46,10 +47,9 @@ class Reader:
             "check.crcs": True,
             "log_level": 0,
         })
-
-    def close(self):
-        """Lets the clients go; Consumer.close() would wait for a group's coordinator, which may be away."""
-        self._consumer = self._admin = None
+        # Never destroyed: after a broker was away that can wait for ever. They end with the process.
+        for client in (self._admin, self._consumer):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(client))
 
     def topics(self, prefix):
         """Name -> number of partitions, of the topics that are there now."""
@@ -81,30 +81,31 @@ class Reader:
                 counts[topic] = counts.get(topic, 0) + high
         return counts
 
-    def read(self, prefix, since=None, timeout=30):
-        """Everything that stands in the prefix's topics now, behind the marks of `since`."""
+    def each(self, prefix, since=None, timeout=30):
+        """Everything that stands in the prefix's topics now, behind the marks of `since`, as it comes."""
         since = since or {}
         ends = self.ends(prefix)
         missing = {place: end for place, end in ends.items() if end > since.get(place, 0)}
         if not missing:
-            return []
+            return
         self._consumer.assign([
             TopicPartition(topic, partition, since.get((topic, partition), OFFSET_BEGINNING))
             for topic, partition in missing
         ])
-        records = []
         deadline = time.monotonic() + timeout
         while missing:
             assert time.monotonic() < deadline, f"not read to the end: {missing}"
-            for message in self._consumer.consume(num_messages=1000, timeout=0.2):
+            for message in self._consumer.consume(num_messages=1000, timeout=0.02):
                 assert message.error() is None, message.error()
                 place = message.topic(), message.partition()
-                if message.offset() >= ends[place]:
-                    continue
-                records.append(_record(message))
-                if message.offset() == ends[place] - 1:
+                if message.offset() < ends[place]:
+                    yield _record(message)
+                if message.offset() >= ends[place] - 1:
                     missing.pop(place, None)
         self._consumer.unassign()
+
+    def read(self, prefix, since=None, timeout=30):
+        records = self.each(prefix, since, timeout)
         return sorted(records, key=lambda record: (record.topic, record.partition, record.offset))
 
     def read_count(self, prefix, count, since=None, timeout=15):
@@ -135,10 +136,8 @@ class Reader:
                 future.result(20)
 
     def forget(self, prefix):
-        """Deletes the prefix's topics without waiting for it."""
-        names = list(self.topics(prefix))
-        if names:
-            self._admin.delete_topics(names)
+        """Deletes the prefix's topics."""
+        self.delete(*self.topics(prefix))
 
     def settings(self, topic):
         resource = ConfigResource("topic", topic)
