@@ -182,6 +182,8 @@ static void note_limits(struct kafka *kafka, const rd_kafka_ConfigResource_t *re
     const char *retention = config_value(resource, "retention.ms");
     if (max != NULL) {
         int limit = (int)strtol(max, NULL, 10);
+        state->limit_known = true;
+        state->one_by_one = false;
         if (atomic_exchange(&state->max_message_bytes, limit) != limit && limit < 65536)
             log_warning("a topic takes only small records; Kafka batches stay below that too",
                         LOG_TEXT("topic", name), LOG_INT("max_message_bytes", limit));

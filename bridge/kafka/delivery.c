@@ -16,8 +16,8 @@
 #include "kafka/internal.h"
 #include "telemetry/log.h"
 
-/* How often one record is handed to a producer within one batch: once, and once
- * more when the broker knew a smaller limit than we did. */
+/* How often one record is handed to a producer within one batch: once, once more when the
+ * broker knows a smaller limit than we did. */
 #define ATTEMPTS_MAX 2
 
 static const double duration_bounds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
@@ -246,6 +246,16 @@ static bool produce(struct kafka *kafka, struct record *record)
     return false;
 }
 
+/* Turns the record into a dead letter; false when there is no memory for the words. */
+static bool make_too_large(struct record *record, const char *format, size_t size, size_t limit)
+{
+    char detail[160];
+    snprintf(detail, sizeof detail, format, size, limit);
+    record->detail = arena_copy(&record->batch->arena, slice_of(detail)).ptr;
+    record->dead_letter = DEAD_LETTER_TOO_LARGE;
+    return record->detail != NULL;
+}
+
 /* Is the topic there, and does it take a record of this size? A record that is
  * too large becomes a dead letter. False: the batch fails. */
 static bool judge(struct kafka *kafka, struct record *record)
@@ -255,13 +265,10 @@ static bool judge(struct kafka *kafka, struct record *record)
     if (record->dead_letter == DEAD_LETTER_NONE) {
         size_t limit = (size_t)atomic_load(&kafka->topics[record->topic].max_message_bytes);
         size_t size = record_wire_size(record);
-        if (size > limit) {
-            char detail[160];
-            snprintf(detail, sizeof detail, "%zu bytes with key and headers; the topic takes %zu", size,
-                     limit);
-            struct slice kept = arena_copy(&record->batch->arena, slice_of(detail));
-            record->detail = kept.ptr;
-            record->dead_letter = DEAD_LETTER_TOO_LARGE;
+        if (size > limit &&
+            !make_too_large(record, "%zu bytes with key and headers; the topic takes %zu", size, limit)) {
+            fail_record(record, "out of memory");
+            return false;
         }
     }
     if (record->dead_letter != DEAD_LETTER_NONE && record->parts == 0) {
@@ -340,7 +347,7 @@ void delivery_report_callback(rd_kafka_t *rk, const rd_kafka_message_t *message,
     const char *words;
     enum error_action action = kafka_error_action(message->err, &words);
     kafka_count_error(kafka, message->err);
-    if (action == ERROR_TOO_LARGE && record->attempts < ATTEMPTS_MAX) {
+    if (action == ERROR_TOO_LARGE && record->attempts <= ATTEMPTS_MAX) {
         topics_park(kafka, record); /* stays pending until the keeper has judged it anew */
         return;
     }
@@ -349,6 +356,39 @@ void delivery_report_callback(rd_kafka_t *rk, const rd_kafka_message_t *message,
         topics_kick(kafka);
     fail_record(record, words);
     release(kafka, batch);
+}
+
+/* The broker found a Kafka batch with this record too large, and the limits have been read again. */
+static void judge_again(struct kafka *kafka, struct record *record)
+{
+    struct topic_state *state = &kafka->topics[record->topic];
+    if (record->attempts >= ATTEMPTS_MAX && record->dead_letter == DEAD_LETTER_NONE && state->one_by_one)
+        make_too_large(record, "%zu bytes with key and headers; Kafka refuses it alone",
+                       record_wire_size(record), 0);
+    else if (record->attempts >= ATTEMPTS_MAX)
+        fail_record(record, "a record is over the topic's max.message.bytes");
+    else if (!state->limit_known && !state->one_by_one) {
+        log_warning("a topic's max.message.bytes cannot be read and is smaller than the default: its records "
+                    "go one by one; the right DescribeConfigs on it would help",
+                    LOG_TEXT("topic", kafka->routes->topics[record->topic].name));
+        state->one_by_one = true;
+        producers_follow_limits(kafka);
+    }
+    if (record->outcome != RECORD_PENDING || !judge(kafka, record))
+        return;
+    if (record->outcome == RECORD_PENDING) {
+        produce(kafka, record);
+        return;
+    }
+    /* It became a dead letter, whose parts follow it in the list. */
+    struct record *part = record->next;
+    uint32_t parts = part->parts;
+    bool good = true;
+    for (uint32_t i = 0; i < parts; i++, part = part->next)
+        if (good)
+            good = judge(kafka, part) && produce(kafka, part);
+        else
+            part->outcome = RECORD_FAILED;
 }
 
 void delivery_unpark(struct kafka *kafka, struct record *parked)
@@ -362,23 +402,10 @@ void delivery_unpark(struct kafka *kafka, struct record *parked)
             topics_park(kafka, record); /* the loop thread still walks the list */
             continue;
         }
-        if (clock_monotonic_ms() + PRODUCE_MIN_MS > batch->deadline_ms) {
+        if (clock_monotonic_ms() + PRODUCE_MIN_MS > batch->deadline_ms)
             fail_record(record, "no time left to write again");
-        } else if (judge(kafka, record)) {
-            if (record->outcome == RECORD_PENDING) {
-                produce(kafka, record);
-            } else {
-                /* Its parts follow it in the list. */
-                struct record *part = record->next;
-                uint32_t parts = part->parts;
-                bool good = true;
-                for (uint32_t i = 0; i < parts; i++, part = part->next)
-                    if (good)
-                        good = judge(kafka, part) && produce(kafka, part);
-                    else
-                        part->outcome = RECORD_FAILED;
-            }
-        }
+        else
+            judge_again(kafka, record);
         release(kafka, batch);
     }
 }

@@ -68,6 +68,10 @@ struct topic_state {
     int partitions, replication, min_insync_replicas; /* -1: unknown */
     int64_t retention_ms;                             /* INT64_MIN: unknown */
     bool warned, create_failed;
+    bool limit_known; /* max.message.bytes has been read */
+    /* The broker found records too large and the limit cannot be read: the topic is served by the
+     * last level, where a record of any size travels alone and the broker's word is about it. */
+    bool one_by_one;
 };
 
 struct kafka {

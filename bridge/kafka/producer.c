@@ -132,7 +132,9 @@ void producers_follow_limits(struct kafka *kafka)
     for (size_t s = 0; s < kafka->set_count; s++) {
         struct producer_set *set = &kafka->sets[s];
         for (size_t t = 0; t < kafka->routes->topic_count; t++) {
-            int level = level_for(atomic_load(&kafka->topics[t].max_message_bytes));
+            int level = kafka->topics[t].one_by_one
+                            ? LEVELS - 1
+                            : level_for(atomic_load(&kafka->topics[t].max_message_bytes));
             if (atomic_load(&set->handles[t])->level == level)
                 continue;
             if (!attach(kafka, set, t, level, errstr, sizeof errstr))

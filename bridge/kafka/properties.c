@@ -35,6 +35,9 @@ static const struct {
     {"message.max.bytes", "each record is judged by its topic's own max.message.bytes"},
     {"linger.ms", "the bridge chooses how long to wait before sending"},
     {"queue.buffering.", "memory is bounded by limits.in_flight, waiting is chosen by the bridge"},
+    {"delivery.report.only.error", "a batch is answered when each of its records has been reported"},
+    {"log.queue", "the log is served at once"},
+    {"test.", "it is for librdkafka's own tests; serve --embedded-kafka is for trying out"},
     {"plugin.library.paths", "the bridge loads no code from its configuration"},
 };
 

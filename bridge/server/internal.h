@@ -105,6 +105,7 @@ struct server {
 
     struct loop *loops; /* the last one serves the admin pages */
     size_t loop_count;
+    pthread_barrier_t started;                    /* of the loops and main: every listener is taken over */
     atomic_size_t connections, admin_connections; /* open ones */
     struct open_gauge {
         struct server *server;

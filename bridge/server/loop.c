@@ -110,6 +110,7 @@ static void *loop_main(void *data)
         abort(); /* out of descriptors before the first request */
     }
     atomic_store(&loop->heartbeat_ms, clock_monotonic_ms());
+    pthread_barrier_wait(&server->started);
     while (!atomic_load(&loop->stop))
         h2o_evloop_run(loop->context.loop, 1000);
     /* The context stays: h2o 2.2.5 cannot dispose of one that has been shut down

@@ -126,11 +126,15 @@ bool server_run(struct server *server, struct intake *intake, struct kafka *kafk
         server->loops[i].admin = i == cores;
         atomic_store(&server->loops[i].heartbeat_ms, now_ms);
     }
+    pthread_barrier_init(&server->started, NULL, (unsigned)server->loop_count + 1);
     for (size_t i = 0; i < server->loop_count; i++)
         if (!loop_start(server, &server->loops[i])) {
-            snprintf(errstr, errstr_size, "cannot start a thread");
-            return false;
+            /* The loops that run wait at the barrier for ever; the process ends. */
+            log_error("cannot start a thread");
+            exit(1);
         }
+    pthread_barrier_wait(&server->started);
+    pthread_barrier_destroy(&server->started);
     atomic_store(&server->state, SERVER_RUNNING);
     return true;
 }

@@ -8,6 +8,7 @@ import pytest
 from harness import events
 from harness.bridge import ACTIVITY, ADOBE
 from harness.events import INSTANCE
+from harness.records import Reader
 from harness.waits import eventually
 
 
@@ -134,3 +135,29 @@ def test_topic_for_dead_letters_by_another_name(start_bridge, reader, prefix):
     bridge.post(ADOBE, b"x")
     assert reader.read_count(prefix, 1)[0].topic == f"{prefix}.lost-and-found"
     assert prefix + ".deadletter" not in reader.topics(prefix)
+
+
+def test_large_event_where_the_limit_may_not_be_read(start_bridge, own_broker, prefix):
+    """Without the right DescribeConfigs only the broker's refusals tell the topic's limit."""
+    broker = own_broker(
+        authorizer_class_name="org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        allow_everyone_if_no_acl_found="true",
+    )
+    reader = Reader(broker)
+    reader.create(prefix + ".activity", max_message_bytes=100_000)
+    for rule, operation in ("allow", "All"), ("deny", "DescribeConfigs"):
+        broker.tool("org.apache.kafka.tools.AclCommand", "--add", f"--{rule}-principal", "User:ANONYMOUS",
+                    "--operation", operation, "--topic", "*")
+    # The broker measures what is on the wire.
+    bridge = start_bridge({"kafka": {"compression.type": "none"}}, broker=broker)
+    small = [_large(20_000, f"small-{n}") for n in range(19)]
+    large = _large(150_000)
+    body = ("[" + ",".join([*small, large]) + "]").encode()
+    answer = bridge.post(ADOBE, body)
+    assert answer.status == 200, answer.body
+    assert answer.json() == {"events": 20, "delivered": 19, "duplicates": 0, "dead_lettered": 1}
+    *good, letter = reader.read_count(prefix, 20)
+    assert sorted(record.header("ce_id") for record in good) == sorted(f"small-{n}" for n in range(19))
+    assert letter.value == large.encode()
+    assert letter.header("dl_reason") == "too_large"
+    assert bridge.logged("DescribeConfigs", level="warning")

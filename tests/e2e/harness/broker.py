@@ -87,6 +87,15 @@ class Broker:
         if done.returncode != 0:
             raise RuntimeError(f"StorageTool failed:\n{done.stdout}")
 
+    def tool(self, main, *arguments):
+        """One of Kafka's own command-line tools, by its class; what it printed."""
+        done = subprocess.run(
+            self._command(main, "--bootstrap-server", self.bootstrap, *arguments),
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
     def start(self, wait=True):
         with open(self.folder / "broker.log", "ab") as log:
             self._process = subprocess.Popen(

@@ -111,10 +111,10 @@ class Reader:
     def read_count(self, prefix, count, since=None, timeout=15):
         """Waits until exactly `count` records are there and gives them."""
         before = sum((since or {}).values())
-        eventually(
-            lambda: sum(self.ends(prefix).values()) - before >= count,
-            timeout, f"{count} records in {prefix}",
-        )
+        deadline = time.monotonic() + timeout
+        while (found := sum(self.ends(prefix).values()) - before) < count:
+            assert time.monotonic() < deadline, f"{found} of {count} records: {self.ends(prefix)}"
+            time.sleep(0.02)
         records = self.read(prefix, since)
         assert len(records) == count, [record.topic for record in records]
         return records
