@@ -217,6 +217,15 @@ static void watch(struct tick *tick, struct connection *connection, uint32_t str
         cut(connection, GUARD_SLOW);
 }
 
+/* What an HTTP/2 head holds in memory; beyond HEADERS_MAX only their number matters. */
+static size_t head_bytes(const h2o_req_t *req)
+{
+    size_t bytes = req->headers.size * sizeof(h2o_header_t) + req->input.path.len;
+    for (size_t i = 0; i < req->headers.size && i < HEADERS_MAX; i++)
+        bytes += req->headers.entries[i].value.len;
+    return bytes;
+}
+
 static int on_http2_request(h2o_req_t *req, void *data)
 {
     struct tick *tick = data;
@@ -231,7 +240,7 @@ static int on_http2_request(h2o_req_t *req, void *data)
         connection->buffered += stream->_req_body->capacity;
     if (stream->stream_id == 1 && http2->_http1_req_input != NULL) /* came as an HTTP/1 upgrade */
         connection->buffered += http2->_http1_req_input->capacity;
-    connection->buffered += req->headers.size * sizeof(h2o_header_t);
+    connection->buffered += head_bytes(req);
     if (req->headers.size > HEADERS_MAX)
         cut(connection, GUARD_HEADERS);
     if (stream->state == H2O_HTTP2_STREAM_STATE_RECV_HEADERS ||
