@@ -188,6 +188,7 @@ int command_serve(int argc, char **argv)
     }
     config_errors_free(&errors);
     log_configure(setup.config->log.level, setup.config->log.format, 2);
+    log_capture_stderr();
     int status = serve(&setup, embedded, &signals);
     setup_free(&setup);
     return status;

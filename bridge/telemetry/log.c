@@ -3,14 +3,17 @@
 // Builds and writes one log line; runs on whichever thread logs.
 //
 // A line is built in a buffer of PIPE_BUF bytes on the stack: a write of that
-// size to a pipe is never mixed with another one, so no lock is needed and a
-// container's log reader never sees two halves.
+// size to a pipe is never mixed with another process's, so a container's log reader
+// never sees two halves. A reader that stands still must not stop the threads that
+// log, which have deadlines to keep: a line that would have to wait is dropped and counted.
 #include "telemetry/log.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <math.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,7 +30,9 @@ static struct {
     atomic_int level, fd;
     atomic_bool json;
     atomic_bool configured;
-} settings = {.level = LOG_LEVEL_INFO, .fd = STDERR_FILENO};
+    pthread_mutex_t lock; /* one writer at a time: who was told of room finds it */
+    uint64_t dropped;     /* lines, since the last one that was written */
+} settings = {.level = LOG_LEVEL_INFO, .fd = STDERR_FILENO, .lock = PTHREAD_MUTEX_INITIALIZER};
 
 static const char *const level_names[] = {
     [LOG_LEVEL_ERROR] = "error",
@@ -225,24 +230,46 @@ static void line_put_time(struct line *line)
         line_put_text(line, (struct slice){text, len});
 }
 
+static void build(struct line *line, enum log_level level, const char *message,
+                  const struct log_field *fields, size_t count, uint64_t dropped)
+{
+    const struct log_field head[] = {LOG_TEXT("level", level_names[level]), LOG_TEXT("msg", message),
+                                     LOG_INT("lines_dropped", dropped)};
+    const size_t head_count = sizeof head / sizeof head[0] - (dropped == 0 ? 1 : 0);
+
+    line_put_time(line);
+    for (size_t i = 0; i < head_count; i++)
+        line_put_field(line, &head[i]);
+    for (size_t i = 0; i < count; i++)
+        line_put_field(line, &fields[i]);
+    if (line->json)
+        line_put(line, "}", 1);
+    line_put(line, "\n", 1);
+}
+
+/* A pipe is writable when it takes PIPE_BUF bytes at once; a file always is. */
+static bool takes_a_line(int fd)
+{
+    struct pollfd out = {.fd = fd, .events = POLLOUT};
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0;
+}
+
 void log_write(enum log_level level, const char *message, const struct log_field *fields, size_t count)
 {
     struct line line = {.json = log_is_json(), .len = 0};
-    const struct log_field head[] = {LOG_TEXT("level", level_names[level]), LOG_TEXT("msg", message)};
-
-    line_put_time(&line);
-    for (size_t i = 0; i < sizeof head / sizeof head[0]; i++)
-        line_put_field(&line, &head[i]);
-    for (size_t i = 0; i < count; i++)
-        line_put_field(&line, &fields[i]);
-    if (line.json)
-        line_put(&line, "}", 1);
-    line_put(&line, "\n", 1);
-
-    ssize_t written;
-    do {
-        written = write(atomic_load(&settings.fd), line.text, line.len);
-    } while (written < 0 && errno == EINTR);
+    int fd = atomic_load(&settings.fd);
+    pthread_mutex_lock(&settings.lock);
+    if (!takes_a_line(fd)) {
+        settings.dropped++;
+    } else {
+        ssize_t written;
+        build(&line, level, message, fields, count, settings.dropped);
+        settings.dropped = 0;
+        do {
+            written = write(fd, line.text, line.len);
+        } while (written < 0 && errno == EINTR);
+    }
+    pthread_mutex_unlock(&settings.lock);
 }
 
 bool log_limit_pass(struct log_limit *limit, uint64_t *suppressed)
@@ -255,4 +282,29 @@ bool log_limit_pass(struct log_limit *limit, uint64_t *suppressed)
     }
     *suppressed = atomic_exchange(&limit->suppressed, 0);
     return true;
+}
+
+/* --- what libraries print --- */
+
+static ssize_t on_print(void *cookie, const char *text, size_t size)
+{
+    static struct log_limit limit;
+    uint64_t suppressed;
+    (void)cookie;
+    size_t length = size;
+    while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == '\r'))
+        length--;
+    if (length > 0 && log_enabled(LOG_LEVEL_WARNING) && log_limit_pass(&limit, &suppressed))
+        log_warning("printed by a library", LOG_SLICE("text", ((struct slice){text, length})),
+                    LOG_INT("suppressed", suppressed));
+    return (ssize_t)size;
+}
+
+void log_capture_stderr(void)
+{
+    FILE *stream = fopencookie(NULL, "w", (cookie_io_functions_t){.write = on_print});
+    if (stream == NULL)
+        return;
+    setvbuf(stream, NULL, _IOLBF, 1024);
+    stderr = stream;
 }

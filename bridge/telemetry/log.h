@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The log: one line an event to standard error, logfmt or JSON. Any thread may
-// log; a line is written with one write() and never torn. Values are escaped and
+// log; a line is written with one write() and never torn; when the reader stands still it is
+// dropped and counted (`lines_dropped` in the next one) instead of waited for. Values are escaped and
 // cut at LOG_VALUE_MAX bytes. Tokens, signatures and payloads are never passed in.
 //
 //     log_warning("topic missing", LOG_TEXT("topic", name), LOG_INT("partitions", 1));
@@ -39,6 +40,10 @@ struct log_field {
 /* Sets level, format and destination; before any other thread logs. AUTO is
  * logfmt when fd is a terminal, else JSON. Default: info, auto, fd 2. */
 void log_configure(enum log_level level, enum log_format format, int fd);
+
+/* From now on what is printed to the C stream `stderr` becomes log lines, one a second: h2o
+ * prints at a peer's will. The descriptor 2 is not touched. Once, before other threads run. */
+void log_capture_stderr(void);
 
 bool log_enabled(enum log_level level);
 

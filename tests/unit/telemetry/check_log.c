@@ -156,6 +156,44 @@ START_TEST(the_limit_lets_one_through_and_counts_the_rest)
 }
 END_TEST
 
+START_TEST(a_reader_that_stands_still_stops_nobody)
+{
+    log_configure(LOG_LEVEL_INFO, LOG_FORMAT_LOGFMT, pipe_ends[1]);
+    for (int i = 0; i < 5000; i++) /* far more than a pipe holds; would block for ever */
+        log_info("full", LOG_INT("i", i));
+    char piece[4096];
+    int written = 0;
+    for (ssize_t length; (length = read(pipe_ends[0], piece, sizeof piece)) > 0;)
+        for (ssize_t i = 0; i < length; i++)
+            written += piece[i] == '\n';
+    ck_assert_int_gt(written, 100);
+    ck_assert_int_lt(written, 5000);
+    log_info("after");
+    char wanted[64];
+    snprintf(wanted, sizeof wanted, "lines_dropped=%d", 5000 - written);
+    ck_assert_ptr_nonnull(strstr(read_line(), wanted));
+    log_info("again");
+    ck_assert_ptr_null(strstr(read_line(), "lines_dropped"));
+}
+END_TEST
+
+START_TEST(what_a_library_prints_becomes_a_line)
+{
+    FILE *before = stderr;
+    log_configure(LOG_LEVEL_INFO, LOG_FORMAT_LOGFMT, pipe_ends[1]);
+    log_capture_stderr();
+    fprintf(stderr, "skipping frame (type:%d)\n", 200);
+    const char *text = read_line();
+    ck_assert_ptr_nonnull(strstr(text, "level=warning"));
+    ck_assert_ptr_nonnull(strstr(text, "skipping frame (type:200)"));
+    for (int i = 0; i < 1000; i++)
+        fprintf(stderr, "skipping frame (type:%d)\n", i);
+    ck_assert_str_eq(read_line(), ""); /* one a second */
+    fclose(stderr);
+    stderr = before;
+}
+END_TEST
+
 Suite *suite_log(void)
 {
     Suite *suite = suite_create("log");
@@ -168,6 +206,8 @@ Suite *suite_log(void)
     tcase_add_test(tcase, long_values_are_cut_between_characters);
     tcase_add_test(tcase, a_full_line_is_still_json);
     tcase_add_test(tcase, the_limit_lets_one_through_and_counts_the_rest);
+    tcase_add_test(tcase, a_reader_that_stands_still_stops_nobody);
+    tcase_add_test(tcase, what_a_library_prints_becomes_a_line);
     suite_add_tcase(suite, tcase);
     return suite;
 }
