@@ -335,7 +335,15 @@ void delivery_report_callback(rd_kafka_t *rk, const rd_kafka_message_t *message,
     assert(batch->magic == BATCH_MAGIC);
     atomic_fetch_sub(&kafka->unreported, 1);
 
-    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    /* A report without an error and without an offset is no confirmation: librdkafka gives it
+     * when the broker called a retry a duplicate whose place it does not know. On a partition just
+     * created the broker takes any first sequence number, so that a second request can get in before
+     * the first, whose retry is then "a duplicate" of something that was never written. */
+    rd_kafka_resp_err_t err = message->err;
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR && message->offset < 0)
+        err = RD_KAFKA_RESP_ERR_DUPLICATE_SEQUENCE_NUMBER;
+
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         record->outcome = RECORD_DELIVERED;
         record->partition = message->partition;
         record->offset = message->offset;
@@ -345,8 +353,8 @@ void delivery_report_callback(rd_kafka_t *rk, const rd_kafka_message_t *message,
     }
 
     const char *words;
-    enum error_action action = kafka_error_action(message->err, &words);
-    kafka_count_error(kafka, message->err);
+    enum error_action action = kafka_error_action(err, &words);
+    kafka_count_error(kafka, err);
     if (action == ERROR_TOO_LARGE && record->attempts <= ATTEMPTS_MAX) {
         topics_park(kafka, record); /* stays pending until the keeper has judged it anew */
         return;

@@ -22,6 +22,9 @@ static const struct row table[] = {
     /* A deleted topic often shows only as a time-out. */
     {RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, ERROR_LOOK_AT_TOPIC, "Kafka did not confirm in time"},
 
+    {RD_KAFKA_RESP_ERR_DUPLICATE_SEQUENCE_NUMBER, ERROR_RETRY_LATER,
+     "Kafka calls a record a duplicate but cannot say of which"},
+
     {RD_KAFKA_RESP_ERR__TIMED_OUT, ERROR_RETRY_LATER, "Kafka did not answer in time"},
     {RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT, ERROR_RETRY_LATER, "Kafka did not replicate in time"},
     {RD_KAFKA_RESP_ERR__TRANSPORT, ERROR_RETRY_LATER, "the connection to Kafka broke"},

@@ -50,6 +50,14 @@ static int least_replication(const struct rd_kafka_metadata_topic *topic)
     return least;
 }
 
+static bool has_leaders(const struct rd_kafka_metadata_topic *topic)
+{
+    for (int i = 0; i < topic->partition_cnt; i++)
+        if (topic->partitions[i].leader < 0)
+            return false;
+    return topic->partition_cnt > 0;
+}
+
 /* What one metadata answer says of one topic. */
 static void see_topic(struct kafka *kafka, size_t t, const struct rd_kafka_metadata_topic *found)
 {
@@ -67,6 +75,9 @@ static void see_topic(struct kafka *kafka, size_t t, const struct rd_kafka_metad
         atomic_store(&state->presence, TOPIC_PRESENT);
         return;
     }
+    /* One that was just created is not there before each partition has its leader. */
+    if (atomic_load(&state->presence) == TOPIC_MISSING && !has_leaders(found))
+        return;
     state->partitions = found->partition_cnt;
     state->replication = least_replication(found);
     if (atomic_load(&state->presence) != TOPIC_WEAK)

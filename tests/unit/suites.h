@@ -15,6 +15,7 @@
     X(config)                                                                                                 \
     X(config_errors)                                                                                          \
     X(dead_letter)                                                                                            \
+    X(delivery)                                                                                               \
     X(event_time)                                                                                             \
     X(http1_head)                                                                                             \
     X(inflate)                                                                                                \
