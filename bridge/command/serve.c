@@ -97,6 +97,7 @@ static int serve(struct setup *setup, bool embedded, const sigset_t *signals)
     char errstr[512];
     int status = 1;
     struct kafka *kafka = NULL;
+    bool kafka_stopped = false;
     struct metrics *metrics = metrics_create();
     struct metric_label version = {"version", BRIDGE_VERSION};
     gauge_set(metrics_gauge(metrics, "build_info", "1, with the version as label.", &version, 1), 1);
@@ -137,14 +138,16 @@ static int serve(struct setup *setup, bool embedded, const sigset_t *signals)
     }
     uint64_t now_ms = clock_monotonic_ms();
     kafka_stop(kafka, now_ms < until_ms ? (int)(until_ms - now_ms) : 1000);
-    kafka = NULL;
+    kafka_stopped = true;
     log_info("ended", LOG_INT("status", status));
 
 out:
-    if (kafka != NULL)
+    if (kafka != NULL && !kafka_stopped)
         kafka_stop(kafka, 0);
     if (server != NULL)
         server_stop(server);
+    if (kafka != NULL) /* after the admin pages, which ask for its health */
+        kafka_free(kafka);
     if (intake != NULL)
         intake_free(intake);
     metrics_free(metrics);

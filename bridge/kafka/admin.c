@@ -62,15 +62,18 @@ static const rd_kafka_ConfigResource_t **results(const rd_kafka_event_t *event, 
         rd_kafka_event_DescribeConfigs_result((rd_kafka_event_t *)(uintptr_t)event), count);
 }
 
-/* default.replication.factor of a broker; 1 when it cannot be read. */
+/* default.replication.factor of a broker; with fewer than three brokers it cannot be more than that.
+ * -1 when it cannot be read. */
 static int default_replication(struct kafka *kafka, int timeout_ms)
 {
-    int replication = 1;
+    int replication = -1;
     char broker[16];
     const struct rd_kafka_metadata *metadata = NULL;
     if (rd_kafka_metadata(kafka->admin, 0, NULL, &metadata, timeout_ms) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return replication;
-    if (metadata->broker_cnt > 0) {
+    if (metadata->broker_cnt < 3) {
+        replication = metadata->broker_cnt;
+    } else {
         snprintf(broker, sizeof broker, "%d", (int)metadata->brokers[0].id);
         rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_BROKER, broker);
         rd_kafka_event_t *event = describe(kafka, &resource, 1, timeout_ms);
@@ -129,19 +132,33 @@ static void note_result(struct kafka *kafka, const rd_kafka_topic_result_t *resu
 void admin_create_topics(struct kafka *kafka, const int *missing, size_t count, int timeout_ms)
 {
     int broker_default = -1;
+    bool asked = false;
     rd_kafka_NewTopic_t **topics = calloc(count, sizeof *topics);
     if (topics == NULL)
         return;
     size_t made = 0;
     for (size_t i = 0; i < count; i++) {
         const struct topic_spec *spec = &kafka->routes->topics[missing[i]];
-        if (spec->replication < 0 && broker_default < 0)
+        if (spec->replication < 0 && !asked) {
+            asked = true;
             broker_default = default_replication(kafka, 3000);
-        topics[made] = make_new_topic(spec, spec->replication < 0 ? broker_default : spec->replication);
+        }
+        int replication = spec->replication < 0 ? broker_default : spec->replication;
+        /* Without knowing, the topic could come out weaker than durability: strict, for good. */
+        bool known = replication >= 0 || kafka->config->durability != DURABILITY_STRICT;
+        topics[made] = known ? make_new_topic(spec, replication) : NULL;
         if (topics[made] != NULL)
             made++;
         else
             kafka->topics[missing[i]].create_failed = true;
+    }
+    if (made < count)
+        log_warning("topics are not created: default.replication.factor cannot be read; give the right "
+                    "DescribeConfigs on the cluster, or set topics.replication",
+                    LOG_INT("topics", count - made));
+    if (made == 0) {
+        free(topics);
+        return;
     }
     rd_kafka_queue_t *queue = rd_kafka_queue_new(kafka->admin);
     rd_kafka_AdminOptions_t *options = make_options(kafka, RD_KAFKA_ADMIN_OP_CREATETOPICS, timeout_ms);
@@ -182,8 +199,10 @@ static void note_limits(struct kafka *kafka, const rd_kafka_ConfigResource_t *re
     const char *retention = config_value(resource, "retention.ms");
     if (max != NULL) {
         int limit = (int)strtol(max, NULL, 10);
+        if (!state->limit_known || limit != state->limit_read)
+            state->one_by_one = false; /* what the broker's refusals taught is out of date */
         state->limit_known = true;
-        state->one_by_one = false;
+        state->limit_read = limit;
         if (atomic_exchange(&state->max_message_bytes, limit) != limit && limit < 65536)
             log_warning("a topic takes only small records; Kafka batches stay below that too",
                         LOG_TEXT("topic", name), LOG_INT("max_message_bytes", limit));
@@ -202,11 +221,11 @@ bool admin_read_limits(struct kafka *kafka, int timeout_ms)
         return false;
     for (size_t t = 0; t < kafka->routes->topic_count; t++) {
         enum topic_presence presence = atomic_load(&kafka->topics[t].presence);
-        if (presence == TOPIC_PRESENT || presence == TOPIC_WEAK)
+        if (topic_is_there(presence))
             resources[count++] =
                 rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, kafka->routes->topics[t].name);
     }
-    bool read = false;
+    bool read = count == 0;
     if (count > 0) {
         rd_kafka_event_t *event = describe(kafka, resources, count, timeout_ms);
         if (event != NULL) {

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -16,9 +17,12 @@
 #include "kafka/internal.h"
 #include "telemetry/log.h"
 
-/* How often one record is handed to a producer within one batch: once, once more when the
- * broker knows a smaller limit than we did. */
-#define ATTEMPTS_MAX 2
+/* How often one record is handed to a producer within one batch: once, and twice more when the
+ * broker finds it too large: by the limits read again, and alone. */
+#define ATTEMPTS_MAX 3
+
+/* Parts of a dead letter are not made smaller than this by the broker's refusals. */
+#define PART_MIN 4096
 
 static const double duration_bounds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
                                          0.25,  0.5,    1,     2.5,  5,     10,   20};
@@ -286,6 +290,10 @@ static bool judge(struct kafka *kafka, struct record *record)
     case TOPIC_WEAK:
         fail_record(record, "a topic is weaker than durability: strict allows");
         return false;
+    case TOPIC_UNJUDGED:
+        topics_kick(kafka);
+        fail_record(record, "a topic's durability is not known yet");
+        return false;
     case TOPIC_UNKNOWN:
         /* No broker has answered since the start: nothing to wait for. */
         fail_record(record, "Kafka is not reachable");
@@ -294,6 +302,15 @@ static bool judge(struct kafka *kafka, struct record *record)
         break;
     }
     return true;
+}
+
+/* What librdkafka keeps of its own for a record: the message, the key, the headers. */
+static size_t copied_bytes(const struct record *record)
+{
+    size_t bytes = 256 + record->key.len;
+    for (size_t i = 0; i < record->header_count; i++)
+        bytes += 96 + strlen(record->headers[i].name) + record->headers[i].value.len;
+    return bytes;
 }
 
 void kafka_deliver(struct kafka *kafka, struct batch *batch)
@@ -308,7 +325,7 @@ void kafka_deliver(struct kafka *kafka, struct batch *batch)
     size_t copies = 0; /* librdkafka's own: message, key, headers */
     for (struct record *r = batch->first; r != NULL && good; r = r->next) {
         good = judge(kafka, r);
-        copies += 256 + r->key.len + 96 * r->header_count;
+        copies += copied_bytes(r);
     }
     if (good && !arena_charge(&batch->arena, copies)) {
         fail_batch(batch, "the in-flight budget is full");
@@ -366,21 +383,44 @@ void delivery_report_callback(rd_kafka_t *rk, const rd_kafka_message_t *message,
     release(kafka, batch);
 }
 
+/* From now on the topic's records go one by one. */
+static void serve_one_by_one(struct kafka *kafka, int topic)
+{
+    struct topic_state *state = &kafka->topics[topic];
+    if (state->one_by_one)
+        return;
+    log_warning("Kafka finds records of a topic too large that its settings allow, or its max.message.bytes "
+                "cannot be read (the right DescribeConfigs): its records go one by one",
+                LOG_TEXT("topic", kafka->routes->topics[topic].name));
+    state->one_by_one = true;
+    producers_follow_limits(kafka);
+}
+
+/* Did the broker's last word concern this record and no neighbour? */
+static bool travelled_alone(struct kafka *kafka, const struct record *record)
+{
+    const struct topic_handle *handle = atomic_load(&set_of(kafka, record->batch)->handles[record->topic]);
+    return kafka->topics[record->topic].one_by_one && handle->level == LEVELS - 1;
+}
+
 /* The broker found a Kafka batch with this record too large, and the limits have been read again. */
 static void judge_again(struct kafka *kafka, struct record *record)
 {
     struct topic_state *state = &kafka->topics[record->topic];
-    if (record->attempts >= ATTEMPTS_MAX && record->dead_letter == DEAD_LETTER_NONE && state->one_by_one)
+    bool alone = record->attempts > 1 && travelled_alone(kafka, record);
+    if (record->attempts > 1 || !state->limit_known)
+        serve_one_by_one(kafka, record->topic);
+    if (alone && record->dead_letter == DEAD_LETTER_NONE) {
         make_too_large(record, "%zu bytes with key and headers; Kafka refuses it alone",
                        record_wire_size(record), 0);
-    else if (record->attempts >= ATTEMPTS_MAX)
+    } else if (alone) {
+        /* A part of a dead letter: this batch is 503, and the parts of its retry are smaller. */
+        int limit = atomic_load(&state->max_message_bytes);
+        if (limit > 2 * PART_MIN)
+            atomic_store(&state->max_message_bytes, limit / 2);
+        fail_record(record, "the dead-letter topic takes only smaller records");
+    } else if (record->attempts >= ATTEMPTS_MAX) {
         fail_record(record, "a record is over the topic's max.message.bytes");
-    else if (!state->limit_known && !state->one_by_one) {
-        log_warning("a topic's max.message.bytes cannot be read and is smaller than the default: its records "
-                    "go one by one; the right DescribeConfigs on it would help",
-                    LOG_TEXT("topic", kafka->routes->topics[record->topic].name));
-        state->one_by_one = true;
-        producers_follow_limits(kafka);
     }
     if (record->outcome != RECORD_PENDING || !judge(kafka, record))
         return;
@@ -415,6 +455,16 @@ void delivery_unpark(struct kafka *kafka, struct record *parked)
         else
             judge_again(kafka, record);
         release(kafka, batch);
+    }
+}
+
+void delivery_fail_parked(struct kafka *kafka)
+{
+    while (kafka->parked != NULL) {
+        struct record *record = kafka->parked;
+        kafka->parked = record->parked;
+        fail_record(record, "the bridge is stopping");
+        release(kafka, record->batch);
     }
 }
 

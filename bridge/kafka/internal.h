@@ -58,7 +58,8 @@ enum topic_presence {
     TOPIC_UNKNOWN, /* no broker has told us yet */
     TOPIC_PRESENT,
     TOPIC_MISSING,
-    TOPIC_WEAK /* there, but weaker than durability: strict */
+    TOPIC_UNJUDGED, /* there, but durability: strict has not been judged yet */
+    TOPIC_WEAK      /* there, but weaker than durability: strict */
 };
 
 struct topic_state {
@@ -67,10 +68,13 @@ struct topic_state {
     /* The keeper's own. */
     int partitions, replication, min_insync_replicas; /* -1: unknown */
     int64_t retention_ms;                             /* INT64_MIN: unknown */
-    bool warned, create_failed;
-    bool limit_known; /* max.message.bytes has been read */
-    /* The broker found records too large and the limit cannot be read: the topic is served by the
-     * last level, where a record of any size travels alone and the broker's word is about it. */
+    bool warned, create_failed, seen;
+    bool unauthorized; /* no right to look at it */
+    bool limit_known;  /* max.message.bytes has been read */
+    int limit_read;
+    /* The broker finds records too large that should fit, or the limit cannot be read: the topic is
+     * served by the last level, where a record of any size travels alone and the broker's word is
+     * about it. */
     bool one_by_one;
 };
 
@@ -147,6 +151,8 @@ void delivery_stop(struct kafka *kafka);
 void delivery_report_callback(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque);
 /* Judges parked records anew, after the limits were read. Keeper thread. */
 void delivery_unpark(struct kafka *kafka, struct record *parked);
+/* After all threads have ended: gives up what is parked still. */
+void delivery_fail_parked(struct kafka *kafka);
 void delivery_metrics_register(struct kafka *kafka, struct metrics *metrics);
 void kafka_count_error(struct kafka *kafka, rd_kafka_resp_err_t code);
 
@@ -161,12 +167,15 @@ size_t record_wire_size(const struct record *record);
 struct record *dead_letter_expand(const struct kafka *kafka, struct record *record);
 
 /* topics.c */
-/* One round: metadata, create what is missing, read limits. False when no broker answered. */
+/* One round: metadata, create what is missing, read limits. False when no broker answered, or
+ * the limits were not told. */
 bool topics_round(struct kafka *kafka, bool read_limits, int timeout_ms);
 /* First topic that is weaker than durability: strict, or NULL. */
 const char *topics_first_weak(const struct kafka *kafka);
 bool topics_start_keeper(struct kafka *kafka);
-void topics_stop_keeper(struct kafka *kafka);
+/* Tells it to end; it may be waiting for Kafka for a few seconds still. */
+void topics_end_keeper(struct kafka *kafka);
+void topics_join_keeper(struct kafka *kafka);
 /* Look at the topics soon. Any thread. */
 void topics_kick(struct kafka *kafka);
 void topics_park(struct kafka *kafka, struct record *record);
@@ -176,6 +185,7 @@ void topics_park(struct kafka *kafka, struct record *record);
 void admin_create_topics(struct kafka *kafka, const int *missing, size_t count, int timeout_ms);
 /* Reads max.message.bytes, min.insync.replicas and retention.ms of all present topics. */
 bool admin_read_limits(struct kafka *kafka, int timeout_ms);
+bool topic_is_there(enum topic_presence presence);
 
 /* embedded.c */
 struct embedded *embedded_start(const struct routes *routes, char *errstr, size_t errstr_size);

@@ -73,7 +73,7 @@ static struct kafka *kafka_new(const struct config *config, const struct routes 
     return kafka;
 }
 
-static void kafka_free(struct kafka *kafka)
+void kafka_free(struct kafka *kafka)
 {
     if (kafka->sets != NULL)
         producers_destroy(kafka);
@@ -146,7 +146,8 @@ struct kafka *kafka_start(const struct kafka_options *options, char *errstr, siz
     return kafka;
 
 fail:
-    topics_stop_keeper(kafka);
+    topics_end_keeper(kafka);
+    topics_join_keeper(kafka);
     delivery_stop(kafka);
     kafka_free(kafka);
     return NULL;
@@ -174,8 +175,7 @@ static bool wait_for_reports(struct kafka *kafka, uint64_t until_ms)
 
 void kafka_stop(struct kafka *kafka, int timeout_ms)
 {
-    /* First, since the keeper may still produce what was parked. */
-    topics_stop_keeper(kafka);
+    topics_end_keeper(kafka);
     if (!wait_for_reports(kafka, clock_monotonic_ms() + (uint64_t)timeout_ms)) {
         log_warning("records not confirmed before the end",
                     LOG_INT("records", atomic_load(&kafka->unreported)));
@@ -183,8 +183,11 @@ void kafka_stop(struct kafka *kafka, int timeout_ms)
             rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
         wait_for_reports(kafka, clock_monotonic_ms() + 5000);
     }
+    /* Until here it may have produced what was parked; those reports come too. */
+    topics_join_keeper(kafka);
+    wait_for_reports(kafka, clock_monotonic_ms() + 500);
     delivery_stop(kafka);
-    kafka_free(kafka);
+    delivery_fail_parked(kafka);
 }
 
 /* --- the `topics` command --- */
@@ -219,8 +222,8 @@ int kafka_topics_command(const struct config *config, const struct routes *route
         const struct topic_spec *spec = &routes->topics[t];
         const struct topic_state *state = &kafka->topics[t];
         enum topic_presence presence = atomic_load(&state->presence);
-        static const char *const words[] = {"unknown", "present", "missing", "weak"};
-        bool found = presence == TOPIC_PRESENT || presence == TOPIC_WEAK;
+        static const char *const words[] = {"unknown", "present", "missing", "unjudged", "weak"};
+        bool found = topic_is_there(presence);
         char partitions[24], replication[24], retention[24], isr[24], bytes[24];
         missing += !found;
         fprintf(
@@ -235,7 +238,8 @@ int kafka_topics_command(const struct config *config, const struct routes *route
             found ? number(bytes, sizeof bytes, atomic_load(&state->max_message_bytes), "?") : "-");
     }
     if (!up)
-        fprintf(stderr, "topics: %s; the table shows what would be created\n", kafka->trouble);
+        fprintf(stderr, "topics: %s\n",
+                kafka->trouble[0] != '\0' ? kafka->trouble : "the settings could not be read");
     else if (missing > 0 && !create)
         fprintf(stderr, "topics: %zu of %zu are missing; --create makes them\n", missing,
                 routes->topic_count);

@@ -46,8 +46,10 @@ bool kafka_healthy(struct kafka *kafka, char *reason, size_t reason_size);
 const char *kafka_bootstrap(const struct kafka *kafka);
 
 /* Waits until all reports have come, at most timeout_ms; then ends all threads.
- * Every batch that was handed over has had its `done` when this returns. */
+ * Every batch that was handed over has had its `done` when this returns. Health can be
+ * asked for until kafka_free. */
 void kafka_stop(struct kafka *kafka, int timeout_ms);
+void kafka_free(struct kafka *kafka);
 
 /* `topics`: prints each topic with its settings, as wanted and as found; creates
  * the missing ones when asked. Returns the process's exit status. */

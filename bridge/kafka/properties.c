@@ -38,6 +38,8 @@ static const struct {
     {"delivery.report.only.error", "a batch is answered when each of its records has been reported"},
     {"log.queue", "the log is served at once"},
     {"test.", "it is for librdkafka's own tests; serve --embedded-kafka is for trying out"},
+    {"topic.blacklist", "it would hide topics from the bridge itself"},
+    {"enabled_events", "the bridge serves what librdkafka has to say"},
     {"plugin.library.paths", "the bridge loads no code from its configuration"},
 };
 

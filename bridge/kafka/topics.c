@@ -16,7 +16,9 @@
 #define ROUND_MS 5000      /* metadata, while all is well */
 #define ROUND_DOWN_MS 1000 /* while Kafka is away or a topic is missing */
 #define LIMITS_EVERY 12    /* rounds between two readings of the limits */
-#define METADATA_TIMEOUT_MS 4000
+#define METADATA_TIMEOUT_MS 2500
+#define READ_LIMITS_MS 2500
+#define CREATED_SHOWS_MS 5000 /* a topic that was created stands in the metadata */
 
 /* After a refused record, Kafka counts as not confirming for this long, unless
  * a record has been confirmed since. */
@@ -58,11 +60,24 @@ static bool has_leaders(const struct rd_kafka_metadata_topic *topic)
     return topic->partition_cnt > 0;
 }
 
+bool topic_is_there(enum topic_presence presence)
+{
+    return presence == TOPIC_PRESENT || presence == TOPIC_WEAK || presence == TOPIC_UNJUDGED;
+}
+
+static bool strict(const struct kafka *kafka)
+{
+    return kafka->config->durability == DURABILITY_STRICT && kafka->embedded == NULL;
+}
+
 /* What one metadata answer says of one topic. */
 static void see_topic(struct kafka *kafka, size_t t, const struct rd_kafka_metadata_topic *found)
 {
     struct topic_state *state = &kafka->topics[t];
-    if (found == NULL || found->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+    enum topic_presence was = atomic_load(&state->presence);
+    state->seen = true;
+    state->unauthorized = found->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    if (found->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
         atomic_store(&state->presence, TOPIC_MISSING);
         return;
     }
@@ -76,12 +91,13 @@ static void see_topic(struct kafka *kafka, size_t t, const struct rd_kafka_metad
         return;
     }
     /* One that was just created is not there before each partition has its leader. */
-    if (atomic_load(&state->presence) == TOPIC_MISSING && !has_leaders(found))
+    if (was == TOPIC_MISSING && !has_leaders(found))
         return;
     state->partitions = found->partition_cnt;
     state->replication = least_replication(found);
-    if (atomic_load(&state->presence) != TOPIC_WEAK)
-        atomic_store(&state->presence, TOPIC_PRESENT);
+    if (was == TOPIC_UNKNOWN || was == TOPIC_MISSING)
+        atomic_store(&state->presence,
+                     strict(kafka) && state->replication >= 3 ? TOPIC_UNJUDGED : TOPIC_PRESENT);
 }
 
 /* Index of the topic by name: metadata answers in an order of its own. */
@@ -103,12 +119,17 @@ static int see_cluster(struct kafka *kafka, int timeout_ms, char *why, size_t wh
         return -1;
     }
     int brokers = metadata->broker_cnt;
+    for (size_t t = 0; t < kafka->routes->topic_count; t++)
+        kafka->topics[t].seen = false;
     for (int i = 0; i < metadata->topic_cnt; i++) {
         int t = topic_index(kafka, metadata->topics[i].topic);
         if (t >= 0)
             see_topic(kafka, (size_t)t, &metadata->topics[i]);
     }
     rd_kafka_metadata_destroy(metadata);
+    for (size_t t = 0; t < kafka->routes->topic_count; t++)
+        if (!kafka->topics[t].seen)
+            atomic_store(&kafka->topics[t].presence, TOPIC_MISSING);
     return brokers;
 }
 
@@ -121,34 +142,55 @@ static size_t collect_missing(const struct kafka *kafka, int *missing)
     return count;
 }
 
-/* interface §7, durability: strict. */
+/* interface §7, durability: strict; after the limits have been read. */
 static void judge_durability(struct kafka *kafka)
 {
-    if (kafka->config->durability != DURABILITY_STRICT || kafka->embedded != NULL)
+    if (!strict(kafka))
         return;
-    size_t single = 0;
+    size_t single = 0, unreadable = 0;
     for (size_t t = 0; t < kafka->routes->topic_count; t++) {
         struct topic_state *state = &kafka->topics[t];
         enum topic_presence presence = atomic_load(&state->presence);
-        if (presence != TOPIC_PRESENT && presence != TOPIC_WEAK)
+        if (!topic_is_there(presence) || state->replication < 0)
             continue;
         bool weak =
             state->replication >= 3 && state->min_insync_replicas >= 0 && state->min_insync_replicas < 2;
-        if (weak && presence == TOPIC_PRESENT)
+        if (weak && presence != TOPIC_WEAK)
             log_error("a topic is weaker than durability: strict allows, its events are refused",
                       LOG_TEXT("topic", kafka->routes->topics[t].name),
                       LOG_INT("replication", state->replication),
                       LOG_INT("min_insync_replicas", state->min_insync_replicas));
         atomic_store(&state->presence, weak ? TOPIC_WEAK : TOPIC_PRESENT);
-        if (state->replication >= 0 && state->replication < 3 && !state->warned) {
-            state->warned = true;
-            single++;
-        }
+        if (state->warned)
+            continue;
+        single += state->replication < 3;
+        unreadable += state->replication >= 3 && state->min_insync_replicas < 0;
+        state->warned = state->replication < 3 || state->min_insync_replicas < 0;
     }
     if (single > 0)
         log_warning(
             "topics with replication below 3: a broker that is lost can take confirmed events with it",
             LOG_INT("topics", single));
+    if (unreadable > 0)
+        log_warning("durability: strict cannot be checked: the right DescribeConfigs is missing",
+                    LOG_INT("topics", unreadable));
+}
+
+static bool any_unjudged(const struct kafka *kafka)
+{
+    for (size_t t = 0; t < kafka->routes->topic_count; t++)
+        if (atomic_load(&kafka->topics[t].presence) == TOPIC_UNJUDGED)
+            return true;
+    return false;
+}
+
+static size_t count_unauthorized(const struct kafka *kafka, const char **name)
+{
+    size_t count = 0;
+    for (size_t t = 0; t < kafka->routes->topic_count; t++)
+        if (kafka->topics[t].unauthorized && count++ == 0)
+            *name = kafka->routes->topics[t].name;
+    return count;
 }
 
 const char *topics_first_weak(const struct kafka *kafka)
@@ -159,11 +201,23 @@ const char *topics_first_weak(const struct kafka *kafka)
     return NULL;
 }
 
+static bool stopping(struct kafka *kafka)
+{
+    pthread_mutex_lock(&kafka->keeper_lock);
+    bool stop = kafka->keeper_stop;
+    pthread_mutex_unlock(&kafka->keeper_lock);
+    return stop;
+}
+
 /* Creates what is missing and waits until the cluster shows it. Returns how many are missing still. */
 static size_t create_missing(struct kafka *kafka, int *missing, size_t count, uint64_t until_ms, char *why,
                              size_t why_size)
 {
     admin_create_topics(kafka, missing, count, (int)(until_ms - clock_monotonic_ms()));
+    /* What does not show soon is looked for, and created again, in the next round. */
+    uint64_t show_by_ms = clock_monotonic_ms() + CREATED_SHOWS_MS;
+    if (show_by_ms < until_ms)
+        until_ms = show_by_ms;
     int brokers = 0;
     do {
         uint64_t now = clock_monotonic_ms();
@@ -176,13 +230,16 @@ static size_t create_missing(struct kafka *kafka, int *missing, size_t count, ui
                 missing[count++] = (int)t;
         if (count > 0) /* the answer came at once and the topic was not in it yet */
             nanosleep(&(struct timespec){.tv_nsec = 50 * 1000 * 1000}, NULL);
-    } while (brokers >= 0 && count > 0);
+    } while (brokers >= 0 && count > 0 && !stopping(kafka));
     producers_refresh_metadata(kafka);
     return collect_missing(kafka, missing);
 }
 
 bool topics_round(struct kafka *kafka, bool read_limits, int timeout_ms)
 {
+    const char *unauthorized = "";
+    size_t unauthorized_count;
+    bool complete = true;
     char why[256] = "";
     uint64_t until_ms = clock_monotonic_ms() + (uint64_t)timeout_ms;
     int brokers = see_cluster(kafka, METADATA_TIMEOUT_MS < timeout_ms ? METADATA_TIMEOUT_MS : timeout_ms, why,
@@ -201,13 +258,15 @@ bool topics_round(struct kafka *kafka, bool read_limits, int timeout_ms)
         count = create_missing(kafka, missing, count, until_ms, why, sizeof why);
         read_limits = true;
     }
-    if (read_limits && kafka->embedded == NULL) {
-        uint64_t now = clock_monotonic_ms();
-        admin_read_limits(kafka, now + 2000 < until_ms ? (int)(until_ms - now) : 2000);
-        judge_durability(kafka);
+    if ((read_limits || any_unjudged(kafka)) && kafka->embedded == NULL) {
+        complete = admin_read_limits(kafka, READ_LIMITS_MS);
+        if (complete)
+            judge_durability(kafka);
         producers_follow_limits(kafka);
     }
-    if (count > 0)
+    if ((unauthorized_count = count_unauthorized(kafka, &unauthorized)) > 0)
+        snprintf(why, sizeof why, "no right to %zu topics, %s is one", unauthorized_count, unauthorized);
+    else if (count > 0)
         snprintf(why, sizeof why, "%zu topics are missing, %s is one", count,
                  kafka->routes->topics[missing[0]].name);
     else if (topics_first_weak(kafka) != NULL)
@@ -216,7 +275,7 @@ bool topics_round(struct kafka *kafka, bool read_limits, int timeout_ms)
         why[0] = '\0';
     set_trouble(kafka, why, brokers);
     free(missing);
-    return true;
+    return complete;
 }
 
 static bool confirming(struct kafka *kafka)
@@ -295,6 +354,7 @@ static void *keeper_main(void *data)
         bool kicked = wait_for_work(kafka, wait_ms);
         bool stop;
         struct record *parked = take_parked(kafka, &stop);
+        bool parked_any = parked != NULL;
         if (!stop || parked != NULL) {
             bool up = topics_round(kafka, kicked || !limits_read || rounds++ % LIMITS_EVERY == 0, 20000);
             limits_read = up;
@@ -306,8 +366,10 @@ static void *keeper_main(void *data)
         delivery_unpark(kafka, parked);
         if (stop)
             return NULL;
-        if (kicked) /* many failed records kick at once: one look serves them all */
-            nanosleep(&(struct timespec){.tv_nsec = 20 * 1000 * 1000}, NULL);
+        /* Many failed records kick at once, and keep kicking while a topic is away: one look serves
+         * them all. A parked record waits for its own. */
+        if (kicked)
+            nanosleep(&(struct timespec){.tv_nsec = (parked_any ? 20 : 200) * 1000 * 1000L}, NULL);
     }
 }
 
@@ -317,14 +379,18 @@ bool topics_start_keeper(struct kafka *kafka)
     return kafka->keeper_running;
 }
 
-void topics_stop_keeper(struct kafka *kafka)
+void topics_end_keeper(struct kafka *kafka)
 {
-    if (!kafka->keeper_running)
-        return;
     pthread_mutex_lock(&kafka->keeper_lock);
     kafka->keeper_stop = true;
     pthread_cond_signal(&kafka->keeper_wake);
     pthread_mutex_unlock(&kafka->keeper_lock);
+}
+
+void topics_join_keeper(struct kafka *kafka)
+{
+    if (!kafka->keeper_running)
+        return;
     pthread_join(kafka->keeper_thread, NULL);
     kafka->keeper_running = false;
 }

@@ -49,9 +49,10 @@ struct connection {
     uint64_t idle_ms;      /* since when nothing happens; 0: something does */
     bool had_request;      /* the first one has been handed over */
     bool cut;
-    bool busy;       /* a request was seen at the present tick */
-    size_t buffered; /* bytes of it in h2o's buffers at the present tick */
-    unsigned in_flight;
+    bool busy;               /* a request was seen at the present tick */
+    size_t buffered;         /* bytes of it in h2o's buffers at the present tick */
+    unsigned in_flight;      /* batches of it in work, also those nobody waits for any more */
+    unsigned unanswered;     /* requests that h2o waits for */
     struct watched *watched; /* HTTP/2: allocated with the first stream */
     size_t watched_count;
 };
@@ -151,6 +152,16 @@ void guard_release(struct connection *connection)
         connection_free(connection);
 }
 
+void guard_wait_begin(struct connection *connection)
+{
+    connection->unanswered++;
+}
+
+void guard_wait_end(struct connection *connection)
+{
+    connection->unanswered--;
+}
+
 static bool is_http2(const h2o_req_t *req)
 {
     return req->conn->callbacks->push_path != NULL; /* h2o's own way to tell them apart */
@@ -220,9 +231,9 @@ static void watch(struct tick *tick, struct connection *connection, uint32_t str
 /* What an HTTP/2 head holds in memory; beyond HEADERS_MAX only their number matters. */
 static size_t head_bytes(const h2o_req_t *req)
 {
-    size_t bytes = req->headers.size * sizeof(h2o_header_t) + req->input.path.len;
+    size_t bytes = req->headers.size * sizeof(h2o_header_t) + req->input.path.len + req->input.authority.len;
     for (size_t i = 0; i < req->headers.size && i < HEADERS_MAX; i++)
-        bytes += req->headers.entries[i].value.len;
+        bytes += req->headers.entries[i].name->len + req->headers.entries[i].value.len;
     return bytes;
 }
 
@@ -234,6 +245,8 @@ static int on_http2_request(h2o_req_t *req, void *data)
     struct st_h2o_http2_conn_t *http2 = (struct st_h2o_http2_conn_t *)req->conn;
     if (connection == NULL) /* an upgrade whose 101 is still being written has no socket yet */
         return 0;
+    if (!connection->busy && http2->_headers_unparsed != NULL)
+        connection->buffered += http2->_headers_unparsed->capacity;
     connection->protocol = PROTOCOL_HTTP2;
     connection->busy = true;
     if (stream->_req_body != NULL)
@@ -281,7 +294,7 @@ static void look_at(struct tick *tick, struct connection *connection)
     connection->buffered += connection->socket->input->capacity;
     if (connection->protocol == PROTOCOL_HTTP2) {
         forget_unseen(connection);
-    } else if (connection->in_flight == 0 && connection->socket->input->size > 0) {
+    } else if (connection->unanswered == 0 && connection->socket->input->size > 0) {
         arriving = true;
         if (connection->receiving_ms == 0)
             connection->receiving_ms = tick->now_ms;
@@ -296,9 +309,14 @@ static void look_at(struct tick *tick, struct connection *connection)
     } else if (connection->idle_ms == 0) {
         connection->idle_ms = tick->now_ms;
     } else {
-        bool closing = atomic_load(&tick->loop->server->state) == SERVER_CLOSING && !tick->loop->admin;
-        uint64_t allowed_ms = closing ? 2 * TICK_MS : config->limits.idle_time_ms;
-        if (tick->now_ms - connection->idle_ms > allowed_ms)
+        /* While closing, HTTP/2 peers are told first: h2o's second GOAWAY comes after 1 s, and until
+         * then a stream may still come. */
+        uint64_t closing_ms = tick->loop->closing_ms;
+        uint64_t since_ms = connection->idle_ms > closing_ms ? connection->idle_ms : closing_ms;
+        uint64_t allowed_ms = config->limits.idle_time_ms;
+        if (closing_ms != 0)
+            allowed_ms = connection->protocol == PROTOCOL_HTTP2 ? 1500 : 2 * TICK_MS;
+        if (tick->now_ms - since_ms > allowed_ms)
             cut(connection, GUARD_IDLE);
     }
     tick->buffered += connection->buffered;
@@ -332,9 +350,17 @@ static size_t total_buffered(const struct server *server)
     return total;
 }
 
+/* Bodies that arrive, strangers' among them, hold at most half of the budget; the other half is for
+ * batches that have shown their proof. */
+static size_t buffers_limit(const struct server *server)
+{
+    return server->config->limits.in_flight / 2;
+}
+
 bool guard_fits(const struct server *server, size_t n)
 {
-    size_t used = atomic_load(&server->budget.used) + total_buffered(server);
+    size_t buffered = total_buffered(server), limit = buffers_limit(server);
+    size_t used = atomic_load(&server->budget.used) + (buffered < limit ? buffered : limit);
     return used + n <= server->config->limits.in_flight;
 }
 
@@ -359,7 +385,7 @@ void guard_tick(struct loop *loop, uint64_t now_ms)
     for (size_t i = 0; i < PROTOCOL_COUNT; i++)
         atomic_store_explicit(&loop->open[i], open[i], memory_order_relaxed);
     atomic_store_explicit(&loop->buffered, tick.buffered, memory_order_relaxed);
-    size_t limit = loop->server->config->limits.in_flight, total = total_buffered(loop->server);
+    size_t limit = buffers_limit(loop->server), total = total_buffered(loop->server);
     if (total > limit)
         cut_largest(loop, total - limit);
 }

@@ -77,7 +77,7 @@ struct loop {
     h2o_socket_t *timer;
     h2o_linklist_t connections; /* struct connection */
     h2o_linklist_t requests;    /* struct request, batch or answer still to come */
-    bool listeners_closed;
+    uint64_t closing_ms;        /* when the listeners were closed; 0: they are open */
 
     /* Read by others. */
     _Atomic uint64_t heartbeat_ms;
@@ -150,6 +150,10 @@ uint64_t guard_request_begin(struct connection *connection, h2o_req_t *req);
  * connection is being cut. The release may come after the connection has gone. */
 bool guard_acquire(struct connection *connection) __attribute__((warn_unused_result));
 void guard_release(struct connection *connection);
+
+/* h2o has handed over a request of it, and: the answer has been given, or the request has died. */
+void guard_wait_begin(struct connection *connection);
+void guard_wait_end(struct connection *connection);
 
 /* Looks at every connection and at every request that is still arriving. */
 void guard_tick(struct loop *loop, uint64_t now_ms);

@@ -60,6 +60,7 @@ static SSL_CTX *make_tls(const struct config_listener *listener, bool http2, cha
     SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION);
     SSL_CTX_set_options(tls,
                         SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF); /* strangers would fill it; tickets remain */
     SSL_CTX_set_cipher_list(tls, "ECDHE+AESGCM:ECDHE+CHACHA20");
     if (SSL_CTX_use_certificate_chain_file(tls, listener->certificate) != 1) {
         snprintf(errstr, errstr_size, "certificate %s: %s", listener->certificate, ssl_error());

@@ -40,9 +40,9 @@ static void close_acceptors(struct loop *loop)
 }
 
 /* SERVER_CLOSING has been set: no new connections, GOAWAY on the open ones. */
-static void begin_closing(struct loop *loop)
+static void begin_closing(struct loop *loop, uint64_t now_ms)
 {
-    loop->listeners_closed = true;
+    loop->closing_ms = now_ms;
     close_acceptors(loop);
     h2o_context_request_shutdown(&loop->context);
 }
@@ -55,9 +55,9 @@ static void on_tick(h2o_socket_t *timer, const char *err)
     uint64_t now_ms = clock_monotonic_ms();
     atomic_store(&loop->heartbeat_ms, now_ms);
     request_tick(loop, now_ms);
+    if (!loop->admin && loop->closing_ms == 0 && atomic_load(&loop->server->state) == SERVER_CLOSING)
+        begin_closing(loop, now_ms);
     guard_tick(loop, now_ms);
-    if (!loop->admin && !loop->listeners_closed && atomic_load(&loop->server->state) == SERVER_CLOSING)
-        begin_closing(loop);
 }
 
 static bool add_acceptor(struct loop *loop, const struct listener *listener)

@@ -36,6 +36,7 @@ static void on_dispose(void *data)
 {
     struct request **slot = data;
     if (*slot != NULL) {
+        guard_wait_end((*slot)->connection);
         (*slot)->req = NULL;
         (*slot)->slot = NULL;
     }
@@ -63,8 +64,10 @@ static void log_batch(const struct request *request, int status, const char *fai
 static h2o_req_t *detach(struct request *request)
 {
     h2o_req_t *req = request->req;
-    if (request->slot != NULL)
+    if (request->slot != NULL) {
         *request->slot = NULL;
+        guard_wait_end(request->connection);
+    }
     request->slot = NULL;
     request->req = NULL;
     if (req != NULL && atomic_load(&request->loop->server->state) >= SERVER_DRAINING)
@@ -200,6 +203,7 @@ void request_take(struct loop *loop, struct endpoint *endpoint, h2o_req_t *req, 
     memcpy(request->request_id, request_id, strlen(request_id) + 1);
     request->slot = h2o_mem_alloc_shared(&req->pool, sizeof *request->slot, on_dispose);
     *request->slot = request;
+    guard_wait_begin(connection);
     h2o_linklist_insert(&loop->requests, &request->link);
     atomic_fetch_add(&loop->waiting, 1);
 

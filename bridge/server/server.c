@@ -131,7 +131,7 @@ bool server_run(struct server *server, struct intake *intake, struct kafka *kafk
         if (!loop_start(server, &server->loops[i])) {
             /* The loops that run wait at the barrier for ever; the process ends. */
             log_error("cannot start a thread");
-            exit(1);
+            _exit(1);
         }
     pthread_barrier_wait(&server->started);
     pthread_barrier_destroy(&server->started);
