@@ -137,17 +137,29 @@ def test_topic_for_dead_letters_by_another_name(start_bridge, reader, prefix):
     assert prefix + ".deadletter" not in reader.topics(prefix)
 
 
-def test_large_event_where_the_limit_may_not_be_read(start_bridge, own_broker, prefix):
-    """Without the right DescribeConfigs only the broker's refusals tell the topic's limit."""
+@pytest.fixture
+def closed_broker(own_broker):
+    """A broker that lets nobody read the settings of topics, once close() was called."""
     broker = own_broker(
         authorizer_class_name="org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         allow_everyone_if_no_acl_found="true",
     )
+
+    def close():
+        for rule, operation in ("allow", "All"), ("deny", "DescribeConfigs"):
+            broker.tool("org.apache.kafka.tools.AclCommand", "--add", f"--{rule}-principal", "User:ANONYMOUS",
+                        "--operation", operation, "--topic", "*")
+
+    broker.close_settings = close
+    return broker
+
+
+def test_large_event_where_the_limit_may_not_be_read(start_bridge, closed_broker, prefix):
+    """Without the right DescribeConfigs only the broker's refusals tell the topic's limit."""
+    broker = closed_broker
     reader = Reader(broker)
     reader.create(prefix + ".activity", max_message_bytes=100_000)
-    for rule, operation in ("allow", "All"), ("deny", "DescribeConfigs"):
-        broker.tool("org.apache.kafka.tools.AclCommand", "--add", f"--{rule}-principal", "User:ANONYMOUS",
-                    "--operation", operation, "--topic", "*")
+    broker.close_settings()
     # The broker measures what is on the wire.
     bridge = start_bridge({"kafka": {"compression.type": "none"}}, broker=broker)
     small = [_large(20_000, f"small-{n}") for n in range(19)]
@@ -161,3 +173,19 @@ def test_large_event_where_the_limit_may_not_be_read(start_bridge, own_broker, p
     assert letter.value == large.encode()
     assert letter.header("dl_reason") == "too_large"
     assert bridge.logged("DescribeConfigs", level="warning")
+
+
+def test_dead_letter_topic_whose_small_limit_may_not_be_read(start_bridge, closed_broker, prefix):
+    """The parts get smaller with each refusal, so that the sender's retries come through in the end."""
+    reader = Reader(closed_broker)
+    reader.create(prefix + ".deadletter", max_message_bytes=200_000)
+    closed_broker.close_settings()
+    bridge = start_bridge({"kafka": {"compression.type": "none"}}, broker=closed_broker)
+    body = b"x" * 1_000_000
+    answers = []
+    while not answers or (answers[-1].status == 503 and len(answers) < 8):
+        answers.append(bridge.post(ADOBE, body))
+    assert answers[-1].status == 200, [answer.status for answer in answers]
+    letters = reader.read(prefix)
+    last = letters[-int(letters[-1].header("dl_parts")):]
+    assert_whole(last, body, len(last))

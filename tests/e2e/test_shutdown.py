@@ -3,13 +3,14 @@
 
 import signal
 import threading
+import threading
 import time
 
 import pytest
 
 from harness import events
 from harness.bridge import ACTIVITY, ADOBE, SLOW, TOKEN
-from harness.http import CLIENTS, Http1, Http2, head
+from harness.http import CLIENTS, Closed, Http1, Http2, head
 from harness.load import Load
 from harness.waits import eventually
 
@@ -85,6 +86,43 @@ def test_http2_gets_goaway(start_bridge):
         client.wait_closed(15)
         assert client.goaway
     assert bridge.wait() == 0
+
+
+def test_http2_that_has_been_idle_gets_goaway_first(start_bridge):
+    """A pooled connection is told before it is closed, so that its owner sends nothing into the void."""
+    bridge = start_bridge()
+    with Http2(bridge.port) as client:
+        assert client.request("GET", ACTIVITY).status == 200
+        eventually(lambda: bridge.metrics().sum("connections", protocol="http2") == 1)
+        idle_since = time.monotonic()
+        eventually(lambda: time.monotonic() - idle_since > 0.5)  # longer than the guard allows while closing
+        bridge.signal(signal.SIGTERM)
+        client.wait_closed(15)
+        assert client.goaway
+    assert bridge.wait() == 0
+
+
+def test_health_can_be_asked_until_the_very_end(start_bridge):
+    """Probes go on while the bridge ends; its exit status is still 0."""
+    bridge = start_bridge()
+    ended = threading.Event()
+
+    def probe():
+        while not ended.is_set():
+            try:
+                bridge.admin("/health/kafka")
+            except (OSError, Closed):
+                return
+
+    probes = [threading.Thread(target=probe) for _ in range(8)]
+    for one in probes:
+        one.start()
+    bridge.signal(signal.SIGTERM)
+    status = bridge.wait()
+    ended.set()
+    for one in probes:
+        one.join()
+    assert status == 0
 
 
 def test_idle_connections_do_not_hold_up_the_end(start_bridge):
