@@ -11,6 +11,7 @@ import tempfile
 
 from confluent_kafka.admin import AdminClient
 
+from harness import ENDS_WITH_US
 from harness.ports import release_port, take_port
 from harness.waits import eventually
 
@@ -99,7 +100,7 @@ class Broker:
     def start(self, wait=True):
         with open(self.folder / "broker.log", "ab") as log:
             self._process = subprocess.Popen(
-                self._command("kafka.Kafka", str(self.folder / "server.properties")),
+                ENDS_WITH_US + self._command("kafka.Kafka", str(self.folder / "server.properties")),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )
         if wait:
