@@ -21,7 +21,9 @@
     .offset = offsetof(struct owner, items), .count_offset = offsetof(struct owner, count),                  \
     .entry_size = (size)
 
-static const char *const sender_words[] = {"activity-push", "adobe-io", NULL};
+/* A new sender needs a value here and in each `_by_sender` below. */
+static const char *const sender_words[] = {
+    [SENDER_ACTIVITY_PUSH] = "activity-push", [SENDER_ADOBE_IO] = "adobe-io", [SENDER_COUNT] = NULL};
 static const char *const route_words[] = {"type", "stream", NULL};
 static const char *const durability_words[] = {"strict", "relaxed", NULL};
 static const char *const format_words[] = {"structured", "binary", "original", NULL};
@@ -122,7 +124,7 @@ const struct option config_options[] = {
      .type = OPTION_URL_PATH,
      .min = 1,
      .max = 1024,
-     .preset_by_sender = {"/marketo/activity", "/adobe/events"},
+     .preset_by_sender = {[SENDER_ACTIVITY_PUSH] = "/marketo/activity", [SENDER_ADOBE_IO] = "/adobe/events"},
      IN(config_endpoint, path),
      .help = "Path of the URL that is registered with the sender. Compared byte by byte, before the `?`, "
              "without decoding."},
@@ -137,8 +139,8 @@ const struct option config_options[] = {
      .type = OPTION_DURATION,
      .min = SECONDS(2),
      .max = SECONDS(19),
-     .max_by_sender = {SECONDS(19), SECONDS(9)},
-     .preset_by_sender = {"17s", "7s"},
+     .max_by_sender = {[SENDER_ACTIVITY_PUSH] = SECONDS(19), [SENDER_ADOBE_IO] = SECONDS(9)},
+     .preset_by_sender = {[SENDER_ACTIVITY_PUSH] = "17s", [SENDER_ADOBE_IO] = "7s"},
      IN(config_endpoint, deadline_ms),
      .help =
          "A batch is answered within this time, with 504 if Kafka has not confirmed all of it by then. "

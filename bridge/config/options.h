@@ -55,7 +55,7 @@ struct option {
     enum option_type type;
     unsigned flags;                      /* of enum option_flags */
     int64_t min, max;                    /* of the value, or of the number of bytes of a text */
-    int64_t max_by_sender[SENDER_COUNT]; /* tighter than max; 0: none */
+    int64_t max_by_sender[SENDER_COUNT]; /* tighter than max; of a row that has them, every sender has one */
     const char *const *words;            /* NULL-terminated */
 
     /* As it would be written in the file. At most one of the two is set. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Attributes, route and key of one event. What is sent for an attribute is taken
-// over as it stands; what is missing is made by the rules of the interface. Any thread.
+// over as it stands; what is missing is made by the rules that README.md tells. Any thread.
 #include "intake/event.h"
 
 #include <openssl/evp.h>

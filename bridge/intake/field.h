@@ -33,9 +33,11 @@ enum field {
     FIELD_OLD_EVENTID = ATTRIBUTE_COUNT, /* event_id */
     FIELD_OLD_RECIPIENTCLIENTID,         /* recipient_client_id */
     FIELD_DATA,
-    FIELD_EVENT,      /* at the top only */
-    FIELD_BODY,       /* in `event` only */
-    FIELD_ACTIVITIES, /* this and the rest: of the wrapper, at the top only */
+    FIELD_EVENT, /* at the top only */
+    FIELD_BODY,  /* in `event` only */
+    /* This and the rest: of the wrapper, at the top only. The order matters to repeated_field (shape.c),
+     * field_find (field.c) and is_passed_on (envelope.c). */
+    FIELD_ACTIVITIES,
     FIELD_WRAPPER_MUNCHKINID,
     FIELD_WRAPPER_SOURCEAPPLICATION,
     FIELD_WRAPPER_MESSAGEID,

@@ -28,7 +28,7 @@ enum intake_result {
 enum intake_result intake_take(struct intake *intake, struct batch *batch, struct slice raw,
                                struct slice content_encoding) __attribute__((warn_unused_result));
 
-/* Adobe's asynchronous challenge (contract: POST of an object whose only member is
+/* Adobe's asynchronous challenge (its webhook guide: POST of an object whose only member is
  * validationUrl): the decoded URL, valid while `body` is and at most `size` bytes long, or
  * absent when the body is anything else. buffer receives it when it has escapes. */
 struct slice intake_validation_url(struct slice body, char *buffer, size_t size);

@@ -429,6 +429,7 @@ bool shape_read(struct slice body, size_t limit, struct arena *arena, struct sha
                       text_format(arena, "%zu events, at most %zu are taken", r.count, limit));
     *r.tail = NULL;
     shape->first = r.first;
+    /* The request's x-adobe headers tell of a single event: a shape that holds several is not one. */
     shape->single = c != '[' && r.first != NULL && r.first->activity < 0;
     /* What is wrong with a body that is one object is wrong with the whole body. */
     if (shape->single && r.first->dead_letter != DEAD_LETTER_NONE)

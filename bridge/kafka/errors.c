@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The error table. Anything a retry could cure is retried: a refusal would be
-// final for the sender (interface rule 2), and an unknown error is one of those.
+// final for the sender (CONTRIBUTING.md, rule 7), and an unknown error is one of those.
 // Pure function; any thread.
 #include "kafka/errors.h"
 

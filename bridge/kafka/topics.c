@@ -142,7 +142,7 @@ static size_t collect_missing(const struct kafka *kafka, int *missing)
     return count;
 }
 
-/* interface §7, durability: strict; after the limits have been read. */
+/* `durability: strict`, after the limits have been read. */
 static void judge_durability(struct kafka *kafka)
 {
     if (!strict(kafka))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What happens to a request before it becomes a batch, in the order of interface
-// §2: framing, path, method, size, authentication. Runs on the loop thread.
+// What happens to a request before it becomes a batch, in this order:
+// framing, path, method, size, authentication. Runs on the loop thread.
 #include <h2o.h>
 #include <h2o/http2.h>
 #include <h2o/http2_internal.h>
@@ -26,7 +26,7 @@ void endpoint_count(const struct endpoint *endpoint, int status, uint64_t begin_
     histogram_observe(endpoint->duration, (double)(clock_monotonic_ms() - begin_ms) / 1000.0);
 }
 
-/* --- challenges (contract §4.2, §4.3) --- */
+/* --- challenges (Adobe I/O Events, "Introduction to webhooks": the challenge request) --- */
 
 static int hex_digit(char c)
 {

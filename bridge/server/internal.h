@@ -143,7 +143,7 @@ struct connection *guard_admit(struct loop *loop, h2o_socket_t *socket);
 struct connection *guard_connection(h2o_req_t *req);
 
 /* When the deadline of this request began: at its first byte, the connection's
- * first request at the accept (interface §1). Monotonic milliseconds. */
+ * first request at the accept, TLS set-up included. Monotonic milliseconds. */
 uint64_t guard_request_begin(struct connection *connection, h2o_req_t *req);
 
 /* Before and after a batch is in work for the connection. False: over the cap, and the
@@ -168,7 +168,7 @@ bool http1_head_is_sound(struct slice head);
 
 /* sender.c */
 struct sender_rules {
-    bool challenge; /* answers ?challenge= and validationUrl (contract §4.2, §4.3) */
+    bool challenge; /* answers ?challenge= and validationUrl, as Adobe I/O Events asks */
 };
 const struct sender_rules *sender_rules(enum sender sender);
 

@@ -14,7 +14,7 @@
 #include "server/internal.h"
 #include "telemetry/log.h"
 
-/* With less time left than this nothing is produced any more (interface §1). */
+/* With less time left than this nothing is produced any more. */
 #define PRODUCE_MIN_MS 1000
 
 struct request {

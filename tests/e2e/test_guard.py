@@ -4,6 +4,7 @@
 import base64
 import concurrent.futures
 import struct
+import time
 
 import pytest
 
@@ -25,11 +26,12 @@ def guarded(start_bridge, reader):
     bridge = start_bridge({"limits": {"body_time": "2s"}})
     with Load(bridge, ACTIVITY, senders=2) as load:
         load.wait_good(20)
-        before = bridge.peak_kib()
+        before, begun = bridge.peak_kib(), time.monotonic()
         yield bridge
         load.wait_good(20)
     load.assert_promises_kept(reader, 10)
-    assert load.statuses() == {200}, [(one.error, one.seconds) for one in load.sent if one.status != 200][:5]
+    refused = [(one.status, one.error, one.seconds) for one in load.sent if one.started > begun and one.status != 200]
+    assert not refused, refused[:5]
     if not SANITIZED:
         assert bridge.peak_kib() - before < 64 * 1024, "memory grew with what a stranger sent"
     eventually(lambda: bridge.metrics().sum("in_flight_bytes") == 0, what="everything is given back")

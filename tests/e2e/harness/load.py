@@ -75,7 +75,7 @@ class Load:
         )
 
     def assert_promises_kept(self, reader, deadline, since=0.0):
-        """All were answered in time, in words of the contract, and what was answered 200 is in Kafka."""
+        """All were answered in time, in words of the README, and what was answered 200 is in Kafka."""
         relevant = [sent for sent in self.sent if sent.started >= since]
         assert relevant
         assert {sent.status for sent in relevant} <= {200, 503, 504}, [s for s in relevant if s.status == 0][:3]

@@ -66,7 +66,7 @@ START_TEST(path_and_deadline_depend_on_the_sender)
 }
 END_TEST
 
-/* The sample of the interface, without what later versions add. */
+/* A sample with nearly every option. */
 START_TEST(the_sample_of_the_interface_is_accepted)
 {
     config_test_write(config_secret_path, "an activity token\n", 18);

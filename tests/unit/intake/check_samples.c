@@ -145,7 +145,7 @@ static const struct {
      "\"2023-08-14T18:00:00Z\",\"datacontenttype\":\"application/json\",\"munchkinid\":\"123-ABC-456\","
      "\"data\":" METRICS_DATA "}",
      1692036000000},
-    /* both generations of the injected names, and a member from the future (§6.5) */
+    /* both generations of the injected names, and a member from the future */
     {"[\n  {\n    \"specversion\": \"1.0\",\n    \"id\": \"aa\",\n    \"source\": "
      "\"urn:marketo_activity_stream\",\n    \"type\": \"" STANDARD
      "changedatavalue\",\n    \"time\": \"2026-04-21T15:28:49Z\",\n    \"eventid\": \"bb\",\n    "
