@@ -5,7 +5,7 @@ import ctypes
 import time
 from dataclasses import dataclass, field
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import ConfigResource, NewTopic
 
 from harness.waits import eventually
@@ -71,7 +71,16 @@ class Reader:
     def _end(self, topic, partition):
         """The high-water mark; asked again while a fresh topic has no leader yet."""
         place = TopicPartition(topic, partition)
-        return eventually(lambda: self._consumer.get_watermark_offsets(place, timeout=10), what="a leader")[1]
+
+        def ask():
+            try:
+                return self._consumer.get_watermark_offsets(place, timeout=10)
+            except KafkaException:
+                # What the client remembers of the topic can be older than the topic.
+                self._consumer.list_topics(topic, timeout=10)
+                raise
+
+        return eventually(ask, what="a leader")[1]
 
     def counts(self, prefix):
         """Topic -> records in it; topics without any are left out."""
