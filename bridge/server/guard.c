@@ -89,6 +89,14 @@ static void cut(struct connection *connection, enum guard_action action)
     shutdown(h2o_socket_get_fd(connection->socket), SHUT_RDWR);
 }
 
+void guard_cut_all(struct loop *loop)
+{
+    for (h2o_linklist_t *node = loop->connections.next; node != &loop->connections; node = node->next) {
+        struct connection *connection = H2O_STRUCT_FROM_MEMBER(struct connection, link, node);
+        shutdown(h2o_socket_get_fd(connection->socket), SHUT_RDWR);
+    }
+}
+
 static void connection_free(struct connection *connection)
 {
     free(connection->watched);

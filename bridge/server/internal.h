@@ -158,6 +158,9 @@ void guard_wait_end(struct connection *connection);
 /* Looks at every connection and at every request that is still arriving. */
 void guard_tick(struct loop *loop, uint64_t now_ms);
 
+/* At the end of the loop: whoever is connected still is cut off. */
+void guard_cut_all(struct loop *loop);
+
 /* Would a body of n more bytes, with all that is buffered and in flight, stay below limits.in_flight? */
 bool guard_fits(const struct server *server, size_t n);
 

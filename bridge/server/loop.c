@@ -118,7 +118,12 @@ static void *loop_main(void *data)
     close_acceptors(loop);
     h2o_socket_read_stop(loop->timer);
     h2o_socket_close(loop->timer);
-    h2o_evloop_run(loop->context.loop, 0); /* frees the closed sockets */
+    /* Frees the closed sockets, and the connections that are open still: a scraper's, or a
+     * sender's after shutdown.grace. */
+    guard_cut_all(loop);
+    for (int i = 0; i == 0 || (i < 20 && !h2o_linklist_is_empty(&loop->connections)); i++)
+        h2o_evloop_run(loop->context.loop, 10);
+    h2o_evloop_run(loop->context.loop, 0);
     return NULL;
 }
 
