@@ -24,16 +24,9 @@ static struct config_mark mark_of(struct loader *loader, const char *section, co
     return config_mark_of(inner != NULL ? inner : outer != NULL ? outer : root);
 }
 
-/* The i-th entry of a list at the top, which has the same index as in struct config. */
-static yaml_node_t *entry_of(struct loader *loader, const char *list, size_t i)
-{
-    yaml_node_t *node = config_node_member(loader, root_of(loader), list);
-    return yaml_document_get_node(&loader->document, node->data.sequence.items.start[i]);
-}
-
 static struct config_mark entry_mark(struct loader *loader, const char *list, size_t i, const char *name)
 {
-    yaml_node_t *entry = entry_of(loader, list, i);
+    yaml_node_t *entry = config_node_entry(loader, list, i);
     yaml_node_t *member = config_node_member(loader, entry, name);
     return config_mark_of(member != NULL ? member : entry);
 }
@@ -77,7 +70,7 @@ static void apply_sender_presets(struct loader *loader, size_t i)
         enum option_container container;
         struct slice name = config_option_member(option, "endpoints[]", &container);
         if (!slice_present(name) || option->preset_by_sender[endpoint->sender] == NULL ||
-            config_node_member(loader, entry_of(loader, "endpoints", i), name.ptr) != NULL)
+            config_node_member(loader, config_node_entry(loader, "endpoints", i), name.ptr) != NULL)
             continue;
         /* The name is the last of the path, so it is terminated. */
         char reason[CONFIG_REASON_MAX];
@@ -235,6 +228,7 @@ void config_check(struct loader *loader, bool require_bootstrap)
 {
     check_addresses(loader);
     check_endpoints(loader);
+    config_check_auth(loader);
     if (require_bootstrap)
         check_bootstrap(loader);
     check_instances(loader);

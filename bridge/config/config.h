@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The configuration: one YAML file, read once into this immutable structure.
-// Every option stands once in the table of options.c: name, type, limits,
+// Every option stands once in the table of option_table.c: name, type, limits,
 // default and help; the reader, `check` and the reference in the README all
-// come from that table. Any thread may read it; nothing changes it.
+// come from that table. Any thread may read it; nothing but
+// config_forget_secrets changes it.
 #ifndef BRIDGE_CONFIG_H
 #define BRIDGE_CONFIG_H
 
@@ -34,7 +35,22 @@ struct config_address {
 struct config_listener {
     struct config_address address;
     char *certificate, *key; /* paths; both NULL: cleartext */
+    char *client_ca;         /* path; NULL: no client certificate is asked for */
+    char *client_crl;        /* path; NULL: none */
     struct config_mark mark;
+};
+
+/* endpoints[].auth.oauth; everything NULL or 0 when it is not there. JWTs are accepted when `issuer` is
+ * set, which then has `audience` beside it; opaque tokens when `introspection_url` is, which
+ * then has `client_id` and `client_secret` beside it. One of the two is set. */
+struct config_oauth {
+    char *issuer;
+    char *audience;
+    char *jwks_url; /* NULL: found through the issuer */
+    char *introspection_url;
+    char *client_id, *client_secret;
+    char **allowed_clients;
+    size_t allowed_client_count; /* 0: any */
 };
 
 struct config_endpoint {
@@ -42,8 +58,18 @@ struct config_endpoint {
     enum sender sender;
     uint64_t deadline_ms; /* from the request's first byte to the answer */
     bool auth_none;       /* `auth: none` was written out */
-    char **tokens;        /* at least one unless auth_none */
+    /* What the sender must show; unless auth_none at least one of tokens, oauth, signature and client_names.
+     */
+    char **tokens;
     size_t token_count;
+    struct config_oauth oauth;
+    bool signature;    /* Adobe's; then there are recipients */
+    char *key_base;    /* scheme, host, perhaps port; never NULL */
+    char **recipients; /* client ids */
+    size_t recipient_count;
+    char **client_names; /* then some listener has a client_ca */
+    size_t client_name_count;
+    bool confirm_validation; /* open Adobe's validation URL */
     struct config_mark mark;
 };
 
@@ -134,11 +160,26 @@ struct config_error {
     char *message;
 };
 
+/* The files that a configuration was made from: itself, those behind ${file:...}, certificates, keys, CAs and
+ * CRLs; each once, as written. Zero-initialise. */
+struct config_files {
+    char **paths;
+    size_t count;
+};
+void config_files_free(struct config_files *files);
+
 /* Everything that is wrong with it, in the order of the file. Zero-initialise. */
 struct config_errors {
     struct config_error *items;
     size_t count;
+    bool no_memory; /* some could not be kept: there are more than `count` */
 };
+
+/* Whether anything is wrong. */
+static inline bool config_errors_any(const struct config_errors *errors)
+{
+    return errors->count > 0 || errors->no_memory;
+}
 
 __attribute__((format(printf, 3, 4))) void
 config_errors_add(struct config_errors *errors, struct config_mark mark, const char *format, ...);
@@ -154,9 +195,22 @@ typedef void (*config_judge)(const struct config *config, struct config_errors *
 /* Reads the file. Returns NULL when anything is wrong, with all of it in
  * *errors; never stops at the first. Paths of certificates and `${file:…}` are
  * relative to the working directory. judge may be NULL.
- * require_bootstrap: kafka.bootstrap.servers must be there (not for the embedded Kafka). */
+ * require_bootstrap: kafka.bootstrap.servers must be there (not for the embedded Kafka). files: receives the
+ * files, those that could not be read included, also when NULL is returned; may be NULL. */
 struct config *config_load(const char *path, bool require_bootstrap, config_judge judge,
-                           struct config_errors *errors) __attribute__((warn_unused_result));
+                           struct config_errors *errors, struct config_files *files)
+    __attribute__((warn_unused_result));
+
+/* Overwrites what is secret and not needed once the guards are made: tokens and client secrets of the
+ * endpoints, and the admin token. They are empty texts then, so it still shows that they are set; whoever
+ * compares with one of them must have made a copy or a digest before. */
+void config_forget_secrets(struct config *config);
+
+/* Calls `changed` for every option that differs between the two and takes effect only at a start, by its path
+ * in the table ("topics.prefix"); a list or free mapping is told as a whole ("topics.custom", "kafka"), and
+ * listeners that come, go, or get or lose TLS as "listen[]". Values are not told. */
+void config_restart_options(const struct config *running, const struct config *wanted,
+                            void (*changed)(void *data, const char *option), void *data);
 
 /* Frees it; tokens are overwritten first. */
 void config_free(struct config *config);

@@ -12,13 +12,6 @@ static bool mark_after(struct config_mark a, struct config_mark b)
     return a.line > b.line || (a.line == b.line && a.column > b.column);
 }
 
-/* An error that got lost could let a wrong configuration pass. */
-__attribute__((noreturn)) static void end_without_memory(void)
-{
-    fputs("out of memory while the configuration was read\n", stderr);
-    exit(1);
-}
-
 void config_errors_add(struct config_errors *errors, struct config_mark mark, const char *format, ...)
 {
     char *message = NULL;
@@ -26,16 +19,20 @@ void config_errors_add(struct config_errors *errors, struct config_mark mark, co
     va_start(arguments, format);
     int length = vasprintf(&message, format, arguments);
     va_end(arguments);
-    if (length < 0)
-        end_without_memory();
-
+    if (length < 0) {
+        errors->no_memory = true;
+        return;
+    }
     /* The capacity is not kept: it doubles whenever the count is a power of two. */
     size_t count = errors->count;
     if ((count & (count - 1)) == 0) {
         size_t capacity = count == 0 ? 1 : count * 2;
         struct config_error *items = reallocarray(errors->items, capacity, sizeof *items);
-        if (items == NULL)
-            end_without_memory();
+        if (items == NULL) {
+            free(message);
+            errors->no_memory = true;
+            return;
+        }
         errors->items = items;
     }
     size_t at = count;
@@ -55,6 +52,8 @@ void config_errors_print(const struct config_errors *errors, const char *path, F
         else
             fprintf(out, "%s:%u:%u: %s\n", path, error->mark.line, error->mark.column, error->message);
     }
+    if (errors->no_memory)
+        fprintf(out, "%s: out of memory, not everything that is wrong is told\n", path);
 }
 
 void config_errors_free(struct config_errors *errors)
@@ -62,7 +61,7 @@ void config_errors_free(struct config_errors *errors)
     for (size_t i = 0; i < errors->count; i++)
         free(errors->items[i].message);
     free(errors->items);
-    *errors = (struct config_errors){NULL, 0};
+    *errors = (struct config_errors){.items = NULL};
 }
 
 const char *config_quote(struct slice text, char out[CONFIG_QUOTE_MAX])

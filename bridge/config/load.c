@@ -166,6 +166,19 @@ static bool load_document(struct loader *loader, const char *text, size_t length
 
 /* ---- the whole ---- */
 
+static void add_listener_files(struct loader *loader)
+{
+    const struct config *config = loader->config;
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+        const char *const paths[] = {listener->certificate, listener->key, listener->client_ca,
+                                     listener->client_crl};
+        for (size_t k = 0; k < sizeof paths / sizeof paths[0]; k++)
+            if (paths[k] != NULL && !config_files_add(loader->files, slice_of(paths[k])))
+                loader->no_memory = true;
+    }
+}
+
 static void load_text(struct loader *loader, bool require_bootstrap, config_judge judge, const char *text,
                       size_t length)
 {
@@ -180,6 +193,7 @@ static void load_text(struct loader *loader, bool require_bootstrap, config_judg
         config_errors_add(loader->errors, config_mark_of(root), "the file must be a mapping of options");
     } else {
         config_walk(loader, root);
+        add_listener_files(loader);
         config_check(loader, require_bootstrap);
         if (judge != NULL && !loader->no_memory)
             judge(loader->config, loader->errors);
@@ -188,16 +202,16 @@ static void load_text(struct loader *loader, bool require_bootstrap, config_judg
 }
 
 struct config *config_load(const char *path, bool require_bootstrap, config_judge judge,
-                           struct config_errors *errors)
+                           struct config_errors *errors, struct config_files *files)
 {
     const struct config_mark nowhere = {0, 0};
     const size_t errors_before = errors->count;
-    struct loader loader = {.errors = errors};
+    struct loader loader = {.errors = errors, .files = files};
     char reason[CONFIG_REASON_MAX];
     char *text = NULL;
     size_t length = 0;
     loader.config = calloc(1, sizeof *loader.config);
-    if (loader.config == NULL)
+    if (loader.config == NULL || !config_files_add(files, slice_of(path)))
         loader.no_memory = true;
     else if (!config_file_read(path, FILE_MAX, &text, &length, reason))
         config_errors_add(errors, nowhere, "cannot read the configuration: %s", reason);
@@ -206,62 +220,8 @@ struct config *config_load(const char *path, bool require_bootstrap, config_judg
     config_wipe(text, length);
     if (loader.no_memory)
         config_errors_add(errors, nowhere, "out of memory");
-    if (!loader.no_memory && errors->count == errors_before && text != NULL)
+    if (!loader.no_memory && errors->count == errors_before && !errors->no_memory && text != NULL)
         return loader.config;
     config_free(loader.config);
     return NULL;
-}
-
-static void address_free(struct config_address *address)
-{
-    free(address->text);
-    free(address->host);
-}
-
-static void secret_free(char *secret)
-{
-    config_wipe(secret, secret == NULL ? 0 : strlen(secret));
-}
-
-void config_free(struct config *config)
-{
-    if (config == NULL)
-        return;
-    for (size_t i = 0; i < config->listener_count; i++) {
-        address_free(&config->listeners[i].address);
-        free(config->listeners[i].certificate);
-        free(config->listeners[i].key);
-    }
-    free(config->listeners);
-    address_free(&config->admin_address);
-    secret_free(config->admin_token);
-    for (size_t i = 0; i < config->endpoint_count; i++) {
-        struct config_endpoint *endpoint = &config->endpoints[i];
-        free(endpoint->path);
-        for (size_t k = 0; k < endpoint->token_count; k++)
-            secret_free(endpoint->tokens[k]);
-        free(endpoint->tokens);
-    }
-    free(config->endpoints);
-    /* A property can be a password. */
-    for (size_t i = 0; i < config->kafka_count; i++) {
-        free(config->kafka[i].name);
-        secret_free(config->kafka[i].value);
-    }
-    free(config->kafka);
-    for (size_t i = 0; i < config->instance_count; i++) {
-        free(config->instances[i].munchkin_id);
-        free(config->instances[i].name);
-    }
-    free(config->instances);
-    free(config->topics.prefix);
-    for (size_t i = 0; i < config->topics.override_count; i++)
-        free(config->topics.overrides[i].topic);
-    free(config->topics.overrides);
-    free(config->topics.custom);
-    free(config->topics.dead_letter);
-    for (size_t i = 0; i < config->record.header_count; i++)
-        free(config->record.headers[i]);
-    free(config->record.headers);
-    free(config);
 }

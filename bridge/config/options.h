@@ -26,7 +26,12 @@ enum option_type {
     OPTION_ADDRESS,   /* struct config_address */
     OPTION_TEXT,      /* char *, as are all that follow */
     OPTION_TOKEN,     /* a secret that is compared with a header */
+    OPTION_SECRET,    /* a secret that is sent */
     OPTION_PROPERTY,  /* a property of librdkafka; may be a secret */
+    OPTION_NAME,      /* of a client, an audience, a certificate */
+    OPTION_URL,       /* https, or plain http to this machine itself */
+    OPTION_ISSUER,    /* a URL without query (RFC 8414 section 2) */
+    OPTION_BASE_URL,  /* scheme, host, perhaps port; a "/" behind it is taken off */
     OPTION_URL_PATH,
     OPTION_TOPIC,
     OPTION_PREFIX,   /* of topics; may contain {instance} */
@@ -36,17 +41,21 @@ enum option_type {
 
 enum option_flags {
     OPTION_REQUIRED = 1,
-    OPTION_NULLABLE = 2, /* null is accepted and means: not set */
-    OPTION_UNIQUE = 4,   /* no two entries of the list may be equal */
-    OPTION_NOT_ZERO = 8, /* 0 is not in the range, although it lies between min and max */
-    OPTION_INHERITS = 16 /* not set is kept as -2 (integer) or INT64_MIN (retention) */
+    OPTION_NULLABLE = 2,  /* null is accepted and means: not set */
+    OPTION_UNIQUE = 4,    /* no two entries of the list may be equal */
+    OPTION_NOT_ZERO = 8,  /* 0 is not in the range, although it lies between min and max */
+    OPTION_INHERITS = 16, /* not set is kept as -2 (integer) or INT64_MIN (retention) */
+    /* A change takes effect only at a start. Of a list of sections: another number of entries. Of a
+     * section in such an entry: giving it or taking it away; a pointer at its offset is NULL when it is not
+     * there. */
+    OPTION_RESTART = 32
 };
 
 /* No list and no mapping has more entries than this. */
 #define OPTION_ENTRIES_MAX 10000
 
 /* The table has no more rows than this. */
-#define OPTION_ROWS_MAX 64
+#define OPTION_ROWS_MAX 96
 
 struct option {
     /* Names joined by dots. "[]" behind a name: a list, and the row describes one entry of it.
@@ -90,10 +99,12 @@ enum option_container { OPTION_PLAIN, OPTION_LIST, OPTION_MAP };
  * what it is; absent when it is not. */
 struct slice config_option_member(const struct option *option, const char *prefix,
                                   enum option_container *container);
+/* What the row's own path ends in. */
+enum option_container config_option_container(const struct option *option);
 /* The row with this path, which must be in the table. */
 const struct option *config_option_find(const char *path);
-/* True for options whose value must not appear in a message. */
-bool config_option_secret(const struct option *option);
+/* Whether a value, as the file has it, may appear in a message: not where it is, or could hold, a secret. */
+bool config_option_may_quote(const struct option *option, struct slice written);
 
 /* value.c */
 
@@ -111,6 +122,26 @@ void config_value_duration(uint64_t ms, char *out, size_t size);
 void config_value_size(uint64_t bytes, char *out, size_t size);
 /* A terminated copy, to be freed; NULL when out of memory. */
 char *config_value_copy(struct slice text);
+/* Decimal digits without a leading zero, to the end of the text or to the first character that is none;
+ * *used says how many. */
+bool config_value_digits(struct slice text, uint64_t *value, size_t *used)
+    __attribute__((warn_unused_result));
+/* Whether every character is one of `allowed`. */
+bool config_value_has_only(struct slice text, const char *allowed);
+/* Writes the reason; always false. */
+__attribute__((format(printf, 2, 3))) bool config_value_refuse(char *reason, const char *format, ...);
+
+#define CONFIG_DIGITS "0123456789"
+#define CONFIG_LOWER "abcdefghijklmnopqrstuvwxyz"
+#define CONFIG_UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+/* address.c: both as config_value_read */
+
+bool config_address_read(struct slice text, struct config_address *address, char *reason)
+    __attribute__((warn_unused_result));
+/* type: OPTION_URL, OPTION_ISSUER or OPTION_BASE_URL. */
+bool config_url_check(enum option_type type, struct slice text, char *reason)
+    __attribute__((warn_unused_result));
 
 /* substitute.c */
 
@@ -119,12 +150,18 @@ char *config_value_copy(struct slice text);
 bool config_file_read(const char *path, size_t limit, char **text, size_t *length,
                       char reason[CONFIG_REASON_MAX]) __attribute__((warn_unused_result));
 /* Replaces every ${NAME} and ${file:/path}. *out is terminated and to be handed to config_wipe.
- * Returns false when something could not be replaced; each is in errors. */
+ * Returns false when something could not be replaced; each is in errors. files, which may be NULL, receives
+ * the paths. */
 bool config_substitute(struct slice text, const char *option_path, struct config_mark mark,
-                       struct config_errors *errors, char **out, size_t *length)
+                       struct config_errors *errors, struct config_files *files, char **out, size_t *length)
     __attribute__((warn_unused_result));
 /* Overwrites and frees; text may be NULL. */
 void config_wipe(char *text, size_t length);
+
+/* files.c */
+
+/* Adds the path unless it is there; files may be NULL. False when out of memory. */
+bool config_files_add(struct config_files *files, struct slice path) __attribute__((warn_unused_result));
 
 /* errors.c */
 
@@ -133,12 +170,13 @@ void config_wipe(char *text, size_t length);
 /* The text in single quotes, fit for a message: cut, control characters replaced. */
 const char *config_quote(struct slice text, char out[CONFIG_QUOTE_MAX]);
 
-/* walk.c, check.c */
+/* walk.c, check.c, check_auth.c */
 
 struct loader {
     yaml_document_t document;
     struct config *config;
     struct config_errors *errors;
+    struct config_files *files; /* may be NULL */
     bool no_memory;
 };
 
@@ -149,10 +187,15 @@ bool config_node_is_null(const yaml_node_t *node);
 yaml_node_t *config_node_key(struct loader *loader, yaml_node_t *node, const char *key);
 yaml_node_t *config_node_member(struct loader *loader, yaml_node_t *node, const char *key);
 
+/* The i-th entry of a list at the top, which has the same index as in struct config. */
+yaml_node_t *config_node_entry(struct loader *loader, const char *list, size_t i);
+
 /* Fills loader->config from the document; what is wrong goes to loader->errors. */
 void config_walk(struct loader *loader, yaml_node_t *root);
 
 /* What cannot be judged by one option alone; also the defaults that depend on the sender. */
 void config_check(struct loader *loader, bool require_bootstrap);
+/* The part of it that is about who may come in. */
+void config_check_auth(struct loader *loader);
 
 #endif

@@ -35,8 +35,16 @@ static const char *type_name(const struct option *option)
         return "path of a URL";
     case OPTION_TOPIC:
         return "name of a topic";
+    case OPTION_URL:
+        return "URL";
+    case OPTION_ISSUER:
+        return "URL without query";
+    case OPTION_BASE_URL:
+        return "URL without path";
     case OPTION_PREFIX:
     case OPTION_INSTANCE:
+    case OPTION_NAME:
+    case OPTION_SECRET:
     case OPTION_TEXT:
     case OPTION_PROPERTY:
         break;
@@ -78,23 +86,13 @@ static void print_preset(const struct option *option, FILE *out)
     }
 }
 
-static enum option_container container_of(const char *path)
-{
-    size_t length = strlen(path);
-    if (length > 2 && strcmp(path + length - 2, "[]") == 0)
-        return OPTION_LIST;
-    if (length > 2 && strcmp(path + length - 2, ".*") == 0)
-        return OPTION_MAP;
-    return OPTION_PLAIN;
-}
-
 static void print_row(const struct option *option, FILE *out)
 {
     fprintf(out, "| `%s` | ", option->path);
-    print_type(option, container_of(option->path), out);
+    print_type(option, config_option_container(option), out);
     fputs(" | ", out);
     print_preset(option, out);
-    fprintf(out, " | %s |\n", option->help);
+    fprintf(out, " | %s%s |\n", option->help, (option->flags & OPTION_RESTART) != 0 ? " *Restart.*" : "");
 }
 
 static void print_head(FILE *out)
@@ -119,7 +117,9 @@ void config_print_reference(FILE *out)
           "In every value `${NAME}` is replaced from the environment and `${file:/path}` by the content of a "
           "file "
           "of at most 64KiB without its last newline; `$${` is a literal `${`. Between `[ ]` or `{ }` such a "
-          "value must be in quotes.\n\n### on their own\n\n",
+          "value must be in quotes.\n\n"
+          "A change takes effect at SIGHUP; where *Restart.* stands, only at the next start.\n\n### on their "
+          "own\n\n",
           out);
     print_head(out);
     for (size_t i = 0; i < config_option_count; i++)

@@ -148,7 +148,7 @@ static bool read_secret_file(struct slice path, char **text, size_t *length, cha
 /* Appends what `${inside}` stands for. */
 static bool append_replacement(struct output *output, struct slice inside, const char *option_path,
                                struct config_mark mark, struct config_errors *errors,
-                               enum append_result *result)
+                               struct config_files *files, enum append_result *result)
 {
     const struct slice file_word = SLICE_LITERAL("file:");
     if (slice_starts_with(inside, file_word) && inside.len > file_word.len) {
@@ -156,6 +156,11 @@ static bool append_replacement(struct output *output, struct slice inside, const
         if (has_control(path)) {
             config_errors_add(errors, mark, "%s: the path in ${file:...} has a control character",
                               option_path);
+            return false;
+        }
+        /* Also one that is not there: it may come. */
+        if (!config_files_add(files, path)) {
+            *result = APPEND_NO_MEMORY;
             return false;
         }
         char reason[CONFIG_REASON_MAX];
@@ -192,7 +197,7 @@ static bool append_replacement(struct output *output, struct slice inside, const
 }
 
 bool config_substitute(struct slice text, const char *option_path, struct config_mark mark,
-                       struct config_errors *errors, char **out, size_t *length)
+                       struct config_errors *errors, struct config_files *files, char **out, size_t *length)
 {
     struct output output = {NULL, 0, 0};
     bool complete = true;
@@ -211,7 +216,7 @@ bool config_substitute(struct slice text, const char *option_path, struct config
                 break;
             }
             struct slice inside = {rest.ptr + 2, (size_t)(end - rest.ptr) - 2};
-            if (!append_replacement(&output, inside, option_path, mark, errors, &result))
+            if (!append_replacement(&output, inside, option_path, mark, errors, files, &result))
                 complete = false;
             at += inside.len + 3;
         } else {

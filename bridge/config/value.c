@@ -4,7 +4,6 @@
 // thread that loads the configuration runs it.
 #include "config/options.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -25,7 +24,7 @@ static const struct unit size_units[] = {{"GiB", 1073741824}, {"MiB", 1048576}, 
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-__attribute__((format(printf, 2, 3))) static bool refuse(char *reason, const char *format, ...)
+bool config_value_refuse(char *reason, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -68,9 +67,7 @@ void config_value_size(uint64_t bytes, char *out, size_t size)
     format_units(bytes, size_units, 3, "", out, size);
 }
 
-/* Decimal digits without a leading zero, to the end of the text or to the first character that is
- * none; *used says how many. */
-static bool read_digits(struct slice text, uint64_t *value, size_t *used)
+bool config_value_digits(struct slice text, uint64_t *value, size_t *used)
 {
     uint64_t n = 0;
     size_t i = 0;
@@ -93,7 +90,7 @@ static bool read_integer(struct slice text, int64_t *value)
         text = (struct slice){text.ptr + 1, text.len - 1};
     uint64_t n;
     size_t used;
-    if (!read_digits(text, &n, &used) || used != text.len || n > INT64_MAX)
+    if (!config_value_digits(text, &n, &used) || used != text.len || n > INT64_MAX)
         return false;
     *value = negative ? -(int64_t)n : (int64_t)n;
     return true;
@@ -105,7 +102,7 @@ static bool read_units(struct slice text, const struct unit *units, size_t count
 {
     uint64_t n;
     size_t used;
-    if (!read_digits(text, &n, &used))
+    if (!config_value_digits(text, &n, &used))
         return false;
     struct slice name = {text.ptr + used, text.len - used};
     uint64_t factor = name.len == 0 ? bare_factor : 0;
@@ -164,7 +161,7 @@ static bool check_range(const struct option *option, int64_t value, char *reason
         return true;
     char limits[80];
     config_value_limits(option, limits, sizeof limits);
-    return refuse(reason, "must be %s", limits);
+    return config_value_refuse(reason, "must be %s", limits);
 }
 
 static bool read_number(const struct option *option, struct slice text, void *to, char *reason)
@@ -173,11 +170,13 @@ static bool read_number(const struct option *option, struct slice text, void *to
     switch (option->type) {
     case OPTION_SIZE:
         if (!read_units(text, size_units, COUNT(size_units), 1, &value))
-            return refuse(reason, "must be a size such as 64KiB, 4MiB, 1GiB, 2MB or a number of bytes");
+            return config_value_refuse(reason,
+                                       "must be a size such as 64KiB, 4MiB, 1GiB, 2MB or a number of bytes");
         break;
     case OPTION_DURATION:
         if (!read_units(text, duration_units, COUNT(duration_units), 0, &value))
-            return refuse(reason, "must be a duration with its unit, such as 50ms, 17s, 5m, 24h, 30d or 0");
+            return config_value_refuse(
+                reason, "must be a duration with its unit, such as 50ms, 17s, 5m, 24h, 30d or 0");
         break;
     case OPTION_RETENTION:
         if (slice_equal(text, SLICE_LITERAL("-1")) || slice_equal(text, SLICE_LITERAL("forever"))) {
@@ -185,11 +184,12 @@ static bool read_number(const struct option *option, struct slice text, void *to
             return true;
         }
         if (!read_units(text, duration_units, COUNT(duration_units), 0, &value))
-            return refuse(reason, "must be a duration with its unit, such as 24h or 30d, or -1 or forever");
+            return config_value_refuse(
+                reason, "must be a duration with its unit, such as 24h or 30d, or -1 or forever");
         break;
     default:
         if (!read_integer(text, &value))
-            return refuse(reason, "must be a whole number in decimal digits");
+            return config_value_refuse(reason, "must be a whole number in decimal digits");
         break;
     }
     if (!check_range(option, value, reason))
@@ -240,85 +240,11 @@ static int find_word(const struct option *option, struct slice text, char *reaso
     return -1;
 }
 
-static bool all_of(struct slice text, const char *allowed)
+bool config_value_has_only(struct slice text, const char *allowed)
 {
     for (size_t i = 0; i < text.len; i++)
         if (text.ptr[i] == '\0' || strchr(allowed, text.ptr[i]) == NULL)
             return false;
-    return true;
-}
-
-#define DIGITS "0123456789"
-#define LOWER "abcdefghijklmnopqrstuvwxyz"
-#define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-static bool is_ip(int family, struct slice text)
-{
-    char address[INET6_ADDRSTRLEN];
-    struct in6_addr parsed;
-    if (text.len == 0 || text.len >= sizeof address)
-        return false;
-    memcpy(address, text.ptr, text.len);
-    address[text.len] = '\0';
-    return inet_pton(family, address, &parsed) == 1;
-}
-
-/* fe80::1%eth0: the part from % on names an interface. */
-static bool is_ipv6(struct slice text)
-{
-    const char *zone = text.len == 0 ? NULL : memchr(text.ptr, '%', text.len);
-    struct slice address = text;
-    if (zone != NULL) {
-        address.len = (size_t)(zone - text.ptr);
-        struct slice name = {zone + 1, text.len - address.len - 1};
-        if (name.len == 0 || name.len > 15 || !all_of(name, DIGITS LOWER UPPER "._-"))
-            return false;
-    }
-    return is_ip(AF_INET6, address);
-}
-
-static bool read_address(struct slice text, struct config_address *address, char *reason)
-{
-    struct slice host = {text.ptr, 0}, port = {text.ptr, 0};
-    if (text.len > 0 && text.ptr[0] == '[') {
-        const char *end = memchr(text.ptr, ']', text.len);
-        if (end == NULL)
-            return refuse(reason, "must be host:port, [IPv6 address]:port or :port; the ] is missing");
-        host = (struct slice){text.ptr + 1, (size_t)(end - text.ptr) - 1};
-        port = (struct slice){end + 1, text.len - host.len - 2};
-        if (!is_ipv6(host))
-            return refuse(reason, "must have an IPv6 address between [ and ]");
-        if (port.len == 0 || port.ptr[0] != ':')
-            return refuse(reason, "must be host:port, [IPv6 address]:port or :port; the port is missing");
-    } else {
-        const char *colon = text.len == 0 ? NULL : memchr(text.ptr, ':', text.len);
-        if (colon == NULL)
-            return refuse(reason, "must be host:port, [IPv6 address]:port or :port; the port is missing");
-        host = (struct slice){text.ptr, (size_t)(colon - text.ptr)};
-        port = (struct slice){colon, text.len - host.len};
-        if (memchr(colon + 1, ':', port.len - 1) != NULL)
-            return refuse(reason, "must have an IPv6 address in brackets, as in [::1]:8443");
-        if (host.len > 253 || !all_of(host, DIGITS LOWER UPPER "._-"))
-            return refuse(reason, "must have a host name or an IP address before the port");
-        if (host.len > 0 && all_of(host, DIGITS ".") && !is_ip(AF_INET, host))
-            return refuse(reason, "must have a valid IPv4 address before the port");
-    }
-    uint64_t number;
-    size_t used;
-    port = (struct slice){port.ptr + 1, port.len - 1};
-    if (!read_digits(port, &number, &used) || used != port.len || number > 65535)
-        return refuse(reason, "must end in a port from 0 to 65535");
-
-    char *text_copy = config_value_copy(text);
-    char *host_copy = config_value_copy(host);
-    if (text_copy == NULL || host_copy == NULL) {
-        free(text_copy);
-        free(host_copy);
-        return refuse(reason, "does not fit: out of memory");
-    }
-    free(address->text);
-    free(address->host);
-    *address = (struct config_address){.text = text_copy, .host = host_copy, .port = (uint16_t)number};
     return true;
 }
 
@@ -343,8 +269,8 @@ static bool is_url_path(struct slice text)
 
 static bool check_topic_name(struct slice text, const char *besides, char *reason)
 {
-    if (!all_of(text, DIGITS LOWER UPPER "._-"))
-        return refuse(reason, "must have only letters, digits, '.', '_' and '-'%s", besides);
+    if (!config_value_has_only(text, CONFIG_DIGITS CONFIG_LOWER CONFIG_UPPER "._-"))
+        return config_value_refuse(reason, "must have only letters, digits, '.', '_' and '-'%s", besides);
     return true;
 }
 
@@ -368,22 +294,30 @@ static bool check_text(const struct option *option, struct slice text, char *rea
 {
     switch (option->type) {
     case OPTION_TOKEN:
+    case OPTION_SECRET:
+    case OPTION_NAME:
         if (!is_token(text))
-            return refuse(reason, "must have no control character (a second line?) and no blank at its ends");
+            return config_value_refuse(
+                reason, "must have no control character (a second line?) and no blank at its ends");
         return true;
+    case OPTION_URL:
+    case OPTION_ISSUER:
+    case OPTION_BASE_URL:
+        return config_url_check(option->type, text, reason);
     case OPTION_URL_PATH:
         if (!is_url_path(text))
-            return refuse(reason, "must begin with / and have only ASCII characters, no ?, # or blank");
+            return config_value_refuse(reason,
+                                       "must begin with / and have only ASCII characters, no ?, # or blank");
         return true;
     case OPTION_TOPIC:
         if (slice_equal(text, SLICE_LITERAL(".")) || slice_equal(text, SLICE_LITERAL("..")))
-            return refuse(reason, "must not be . or ..");
+            return config_value_refuse(reason, "must not be . or ..");
         return check_topic_name(text, "", reason);
     case OPTION_PREFIX:
         return check_prefix(text, reason);
     case OPTION_INSTANCE:
-        if (!all_of(text, DIGITS LOWER "-"))
-            return refuse(reason, "must be a name of small letters, digits and '-'");
+        if (!config_value_has_only(text, CONFIG_DIGITS CONFIG_LOWER "-"))
+            return config_value_refuse(reason, "must be a name of small letters, digits and '-'");
         return true;
     default:
         return true;
@@ -402,17 +336,19 @@ static bool read_text(const struct option *option, struct slice text, char **to,
         text = name;
     } else {
         if (text.len == 0 && option->min > 0)
-            return refuse(reason, "must not be empty");
+            return config_value_refuse(reason, "must not be empty");
         if (text.len < (uint64_t)option->min)
-            return refuse(reason, "must have at least %" PRId64 " characters", option->min);
+            return config_value_refuse(reason, "must have at least %" PRId64 " characters", option->min);
         if (text.len > (uint64_t)option->max)
-            return refuse(reason, "must have at most %" PRId64 " bytes", option->max);
+            return config_value_refuse(reason, "must have at most %" PRId64 " bytes", option->max);
         if (!check_text(option, text, reason))
             return false;
+        if (option->type == OPTION_BASE_URL && text.ptr[text.len - 1] == '/')
+            text.len--;
     }
     char *copy = config_value_copy(text);
     if (copy == NULL)
-        return refuse(reason, "does not fit: out of memory");
+        return config_value_refuse(reason, "does not fit: out of memory");
     free(*to);
     *to = copy;
     return true;
@@ -423,18 +359,18 @@ bool config_value_read(const struct option *option, struct slice text, void *to,
 {
     /* All that is kept is terminated text, so a NUL would silently cut it. */
     if (text.len > 0 && memchr(text.ptr, '\0', text.len) != NULL)
-        return refuse(reason, "must not contain a NUL character");
+        return config_value_refuse(reason, "must not contain a NUL character");
     bool flag;
     int word;
     switch (option->type) {
     case OPTION_BOOLEAN:
         if (!read_boolean(text, &flag))
-            return refuse(reason, "must be true or false");
+            return config_value_refuse(reason, "must be true or false");
         *(bool *)to = flag;
         return true;
     case OPTION_OFF:
         if (!slice_equal(text, SLICE_LITERAL("off")) && !slice_equal(text, SLICE_LITERAL("false")))
-            return refuse(reason, "must be false: this version does not have it");
+            return config_value_refuse(reason, "must be false: this version does not have it");
         return true;
     case OPTION_WORD:
         word = find_word(option, text, reason);
@@ -444,7 +380,8 @@ bool config_value_read(const struct option *option, struct slice text, void *to,
         return true;
     case OPTION_AUTH:
         if (!slice_equal(text, SLICE_LITERAL("none")))
-            return refuse(reason, "must be none or a mapping with tokens");
+            return config_value_refuse(reason, "must be none or a mapping with tokens, oauth, signature or "
+                                               "client_names");
         *(bool *)to = true;
         return true;
     case OPTION_INTEGER:
@@ -455,7 +392,7 @@ bool config_value_read(const struct option *option, struct slice text, void *to,
     case OPTION_RETENTION:
         return read_number(option, text, to, reason);
     case OPTION_ADDRESS:
-        return read_address(text, to, reason);
+        return config_address_read(text, to, reason);
     default:
         return read_text(option, text, to, reason);
     }

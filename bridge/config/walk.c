@@ -59,6 +59,13 @@ yaml_node_t *config_node_member(struct loader *loader, yaml_node_t *node, const 
     return pair == NULL ? NULL : yaml_document_get_node(&loader->document, pair->value);
 }
 
+yaml_node_t *config_node_entry(struct loader *loader, const char *list, size_t i)
+{
+    yaml_node_t *root = yaml_document_get_root_node(&loader->document);
+    yaml_node_t *node = config_node_member(loader, root, list);
+    return yaml_document_get_node(&loader->document, node->data.sequence.items.start[i]);
+}
+
 /* ---- presets ---- */
 
 /* Gives every option below prefix, as far as it is kept in the same structure, its preset. */
@@ -114,7 +121,7 @@ static bool read_scalar(struct loader *loader, const struct option *option, cons
         written = node_text(node);
         char *text;
         size_t length;
-        if (!config_substitute(written, name, mark, loader->errors, &text, &length))
+        if (!config_substitute(written, name, mark, loader->errors, loader->files, &text, &length))
             return false;
         accepted = config_value_read(option, (struct slice){text, length}, to, reason);
         config_wipe(text, length);
@@ -127,7 +134,7 @@ static bool read_scalar(struct loader *loader, const struct option *option, cons
     if (accepted)
         return true;
     /* What is quoted is what the file says, never what it was replaced with. */
-    if (written.len > 0 && !config_option_secret(option)) {
+    if (written.len > 0 && config_option_may_quote(option, written)) {
         char quoted[CONFIG_QUOTE_MAX];
         config_errors_add(loader->errors, mark, "%s: %s, not %s", name, reason,
                           config_quote(written, quoted));

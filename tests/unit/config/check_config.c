@@ -73,7 +73,7 @@ START_TEST(the_sample_of_the_interface_is_accepted)
     struct config *config = config_test_good(
         "listen:                              # one or more\n"
         "  - address: 0.0.0.0:8443\n"
-        "    tls: { certificate: tls/cert.pem, key: tls/key.pem }\n"
+        "    tls: { certificate: tls/cert.pem, key: tls/key.pem, client_ca: null, client_crl: null }\n"
         "http2: true\n"
         "admin: { address: 127.0.0.1:9464, token: null }\n"
         "endpoints:\n"
@@ -82,10 +82,15 @@ START_TEST(the_sample_of_the_interface_is_accepted)
         "    deadline: 17s\n"
         "    auth:\n"
         "      tokens: [ \"Bearer-${SECRET_FILE}\", another-token ]\n"
+        "      oauth: { issuer: https://idp.example.org/, audience: urn:bridge, jwks_url: "
+        "https://idp.example.org/keys, introspection_url: https://idp.example.org/introspect?x=1, client_id: "
+        "bridge, client_secret: s, allowed_clients: [ marketo ] }\n"
         "  - path: /adobe/events\n"
         "    sender: adobe-io\n"
         "    deadline: 7s\n"
-        "    auth: none\n"
+        "    auth: { signature: true, key_base: https://static.adobeioevents.com, recipients: [ \"a-client\" "
+        "], "
+        "client_names: [], confirm_validation: false }\n"
         "kafka:\n"
         "  bootstrap.servers: localhost:9092\n"
         "  compression.type: lz4\n"
@@ -107,12 +112,15 @@ START_TEST(the_sample_of_the_interface_is_accepted)
     ck_assert(!config->endpoints[0].auth_none);
     ck_assert_uint_eq(config->endpoints[0].token_count, 2);
     ck_assert_str_eq(config->endpoints[0].tokens[1], "another-token");
+    ck_assert_str_eq(config->endpoints[0].oauth.issuer, "https://idp.example.org/");
+    ck_assert_str_eq(config->endpoints[0].oauth.allowed_clients[0], "marketo");
+    ck_assert_str_eq(config->endpoints[1].recipients[0], "a-client");
     ck_assert_uint_eq(config->kafka_count, 2);
     ck_assert_str_eq(config->kafka[1].name, "compression.type");
     ck_assert_str_eq(config->kafka[1].value, "lz4");
-    ck_assert_uint_eq(config->kafka[1].mark.line, 18);
+    ck_assert_uint_eq(config->kafka[1].mark.line, 19);
     ck_assert_uint_eq(config->kafka[1].mark.column, 3);
-    ck_assert_uint_eq(config->topics.mark.line, 20);
+    ck_assert_uint_eq(config->topics.mark.line, 21);
     ck_assert_uint_eq(config->topics.mark.column, 1);
     ck_assert_uint_eq(config->topics.override_count, 1);
     ck_assert_str_eq(config->topics.overrides[0].topic, "activity.openemail");
@@ -313,11 +321,12 @@ END_TEST
 START_TEST(the_sample_in_deploy_loads)
 {
     static const char path[] = SOURCE_ROOT "/deploy/bridge.yaml";
-    static const char *const names[] = {"ACTIVITY_TOKEN", "KAFKA_BROKERS", "KAFKA_USER", "KAFKA_PASSWORD"};
-    for (size_t i = 0; i < 4; i++)
+    static const char *const names[] = {"ACTIVITY_TOKEN", "ADOBE_CLIENT_ID", "KAFKA_BROKERS", "KAFKA_USER",
+                                        "KAFKA_PASSWORD"};
+    for (size_t i = 0; i < 5; i++)
         setenv(names[i], "some-text:9092", 1);
-    struct config_errors errors = {NULL, 0};
-    struct config *config = config_load(path, true, NULL, &errors);
+    struct config_errors errors = {0};
+    struct config *config = config_load(path, true, NULL, &errors, NULL);
     config_errors_print(&errors, path, stderr);
     ck_assert_msg(config != NULL, "%s", path);
     ck_assert_str_eq(config->endpoints[0].tokens[0], "some-text:9092");
@@ -325,11 +334,11 @@ START_TEST(the_sample_in_deploy_loads)
     config_free(config);
 
     /* Each variable is used, and is asked for by name. */
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 5; i++)
         unsetenv(names[i]);
-    ck_assert_ptr_null(config_load(path, true, NULL, &errors));
-    ck_assert_uint_eq(errors.count, 4);
-    for (size_t i = 0; i < 4; i++)
+    ck_assert_ptr_null(config_load(path, true, NULL, &errors, NULL));
+    ck_assert_uint_eq(errors.count, 5);
+    for (size_t i = 0; i < 5; i++)
         ck_assert_ptr_nonnull(strstr(errors.items[i].message, names[i]));
     config_errors_free(&errors);
 }
@@ -347,6 +356,17 @@ START_TEST(the_reference_has_every_option)
         "### on their own\n\n| option | type | default | meaning |\n",
         "\n### topics\n\nThe topics, and how missing ones are created.\n\n| option |",
         "| `http2` | boolean | `true` | ",
+        " and you want the smaller attack surface. *Restart.* |\n| `durability` |",
+        "\n\nA change takes effect at SIGHUP; where *Restart.* stands, only at the next start.\n\n",
+        "| `listen[].tls.client_ca` | text | `null` | ",
+        "| `endpoints[].auth.tokens[]` | list: text, 8 characters or more | none | ",
+        "| `endpoints[].auth.oauth` | section | none | ",
+        "| `endpoints[].auth.oauth.issuer` | URL without query | `null` | ",
+        "| `endpoints[].auth.oauth.jwks_url` | URL | `null` | ",
+        "| `endpoints[].auth.oauth.client_secret` | text | `null` | ",
+        "| `endpoints[].auth.key_base` | URL without path | `https://static.adobeioevents.com` | ",
+        "| `endpoints[].auth.recipients[]` | list: text | none | ",
+        "a lead's events of all types in order. *Restart.* |\n",
         "| `listen[].address` | address | required | ",
         "| `admin.token` | text, 8 characters or more | `null` | ",
         "| `endpoints[].deadline` | duration, 2s to 19s | `17s` (activity-push), `7s` (adobe-io) | ",

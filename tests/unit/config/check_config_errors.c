@@ -94,13 +94,15 @@ START_TEST(every_error_is_told_in_the_order_of_the_file)
         "f:1:1: unknown key 'lisen'; did you mean 'listen'?\n"
         "f:1:1: listen is missing: write at least one entry with an address\n"
         "f:2:8: http2: must be true or false, not 'maybe'\n"
-        "f:4:5: endpoints[].auth is missing: write tokens, or `auth: none` to let everybody in\n"
+        "f:4:5: endpoints[].auth is missing: write a mapping with tokens, oauth, signature or client_names, "
+        "or `auth: none` to let everybody in\n"
         "f:4:11: endpoints[].path: must begin with / and have only ASCII characters, no ?, # or blank, not "
         "'marketo'\n"
         "f:5:13: endpoints[].sender: must be one of activity-push, adobe-io, not 'adobe'\n"
         "f:6:15: endpoints[].deadline: must be 2s to 19s, not '1s'\n"
         "f:7:5: endpoints[].sender is missing\n"
-        "f:7:5: endpoints[].auth is missing: write tokens, or `auth: none` to let everybody in\n"
+        "f:7:5: endpoints[].auth is missing: write a mapping with tokens, oauth, signature or client_names, "
+        "or `auth: none` to let everybody in\n"
         "f:8:8: kafka: must be a mapping\n"
         "f:9:22: limits: unknown key 'bodytime'; did you mean 'body_time'?\n"
         "f:9:36: limits: 'body' is there twice\n"
@@ -245,14 +247,12 @@ START_TEST(endpoints_need_a_way_to_authenticate)
 {
     static const struct pair pairs[] = {
         {"  auth: null\n", "f:4:9: endpoints[].auth: needs a value, null is none\n"},
-        {"  auth: {}\n", "f:4:9: endpoints[].auth.tokens is missing: write at least one token\n"},
-        {"  auth: {tokens: []}\n", "f:4:18: endpoints[].auth.tokens: write at least one token\n"},
         {"  auth: {tokens: ['', '12345678']}\n", "f:4:19: endpoints[].auth.tokens[]: must not be empty\n"},
         {"  auth: {tokens: [null]}\n", "f:4:19: endpoints[].auth.tokens[]: needs a value, null is none\n"},
-        {"  auth: {signature: true, tokens: [12345678]}\n",
-         "f:4:10: endpoints[].auth: unknown key 'signature'\n"},
-        {"  auth: nobody\n",
-         "f:4:9: endpoints[].auth: must be none or a mapping with tokens, not 'nobody'\n"},
+        {"  auth: {signatures: true, tokens: [12345678]}\n",
+         "f:4:10: endpoints[].auth: unknown key 'signatures'; did you mean 'signature'?\n"},
+        {"  auth: hunter22\n", "f:4:9: endpoints[].auth: must be none or a mapping with tokens, oauth, "
+                               "signature or client_names\n"},
         {"  auth: none\n  path: /a?b\n", "f:5:9: endpoints[].path: must begin with / and have only ASCII "
                                          "characters, no ?, # or blank, not '/a?b'\n"},
         {"  auth: none\n  path: '/a b'\n", "f:5:9: endpoints[].path: must begin with / and have only ASCII "
@@ -276,7 +276,8 @@ START_TEST(tls_needs_certificate_and_key)
                          "f:3:42: listen[].address is missing\n"
                          "f:3:48: listen[].tls.key is missing\n"
                          "f:3:62: listen[].tls.certificate: must not be empty\n"
-                         "f:3:66: listen[].tls: unknown key 'client_ca'\n");
+                         "f:3:77: listen[].tls.client_ca: no endpoint wants a certificate; write "
+                         "client_names in the auth section of one, or leave client_ca out\n");
 }
 END_TEST
 
@@ -336,8 +337,8 @@ START_TEST(large_and_unreadable_files_are_refused)
     free(errors_text);
     free(bytes);
 
-    struct config_errors errors = {NULL, 0};
-    ck_assert_ptr_null(config_load("/nonexistent/bridge.yaml", true, NULL, &errors));
+    struct config_errors errors = {0};
+    ck_assert_ptr_null(config_load("/nonexistent/bridge.yaml", true, NULL, &errors, NULL));
     ck_assert_uint_eq(errors.count, 1);
     ck_assert_uint_eq(errors.items[0].mark.line, 0);
     ck_assert_str_eq(errors.items[0].message, "cannot read the configuration: No such file or directory");
@@ -347,7 +348,7 @@ END_TEST
 
 START_TEST(errors_keep_the_order_of_the_file)
 {
-    struct config_errors errors = {NULL, 0};
+    struct config_errors errors = {0};
     for (unsigned i = 0; i < 20; i++)
         config_errors_add(&errors, (struct config_mark){1 + i * 7 % 20, 5}, "%u", i);
     config_errors_add(&errors, (struct config_mark){3, 4}, "before");

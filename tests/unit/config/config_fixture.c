@@ -7,21 +7,21 @@
 #include <unistd.h>
 
 static char directory[32];
-static char file_path[64];
+char config_file_path[64];
 char config_secret_path[64];
 
 void config_test_setup(void)
 {
     snprintf(directory, sizeof directory, "/tmp/check_config.XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(directory));
-    snprintf(file_path, sizeof file_path, "%s/bridge.yaml", directory);
+    snprintf(config_file_path, sizeof config_file_path, "%s/bridge.yaml", directory);
     snprintf(config_secret_path, sizeof config_secret_path, "%s/secret", directory);
     ck_assert_int_eq(setenv("SECRET_FILE", config_secret_path, 1), 0);
 }
 
 void config_test_teardown(void)
 {
-    unlink(file_path);
+    unlink(config_file_path);
     unlink(config_secret_path);
     rmdir(directory);
 }
@@ -36,9 +36,9 @@ void config_test_write(const char *path, const char *bytes, size_t length)
 
 struct config *config_test_load(const char *bytes, size_t length, bool require_bootstrap, char **errors_text)
 {
-    config_test_write(file_path, bytes, length);
-    struct config_errors errors = {NULL, 0};
-    struct config *config = config_load(file_path, require_bootstrap, NULL, &errors);
+    config_test_write(config_file_path, bytes, length);
+    struct config_errors errors = {0};
+    struct config *config = config_load(config_file_path, require_bootstrap, NULL, &errors, NULL);
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);

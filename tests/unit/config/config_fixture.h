@@ -17,10 +17,11 @@
 /* An endpoint whose lines can be added to, from line 3 on. */
 #define OPEN_ENDPOINT "listen: [{address: ':8080'}]\nendpoints:\n- sender: adobe-io\n  auth: none\n"
 
-/* A checked fixture; the scratch files are config_secret_path and one of the fixture's own. */
+/* A checked fixture; the scratch files are config_secret_path and config_file_path, which the functions below
+ * write. */
 void config_test_setup(void);
 void config_test_teardown(void);
-extern char config_secret_path[64];
+extern char config_file_path[64], config_secret_path[64];
 void config_test_write(const char *path, const char *bytes, size_t length);
 
 /* The configuration, or NULL with the errors as they are printed, to be freed. */
