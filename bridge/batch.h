@@ -88,6 +88,12 @@ struct record {
     int64_t offset;
 };
 
+/* Whom an event says it is for: recipientclientid or recipient_client_id, wherever Adobe has put it. */
+struct recipient {
+    struct recipient *next;
+    struct slice client_id;
+};
+
 #define BATCH_MAGIC 0x6d6b746fU
 
 #define REQUEST_ID_MAX 64
@@ -97,7 +103,7 @@ struct batch {
     struct arena arena;
 
     /* The request, filled by the server before intake. */
-    unsigned endpoint; /* index into the configuration's endpoints */
+    uint64_t deadline_in_ms; /* the endpoint's: which producers serve it */
     char request_id[REQUEST_ID_MAX + 1];
     struct slice traceparent; /* header value, in the arena; absent when there was none */
     struct slice event_id;    /* x-adobe-event-id, in the arena; absent when there was none */
@@ -109,7 +115,9 @@ struct batch {
     /* intake. */
     struct slice body; /* the body after inflating, owned by the arena */
     struct record *first, *last;
-    size_t events; /* records appended by intake */
+    size_t events;                /* records appended by intake */
+    struct recipient *recipients; /* those that events name; the same one in a row stands once */
+    size_t without_recipient;     /* events that are objects and name none, or one member for it twice */
 
     /* kafka. */
     atomic_int pending;              /* reports still to come, plus one while producing */

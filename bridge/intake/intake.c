@@ -199,6 +199,33 @@ static bool append_event(struct intake *intake, struct batch *batch, const struc
     return true;
 }
 
+/* Notes whom the event is for: every member that says so, at whatever level, since a stranger can add one
+ * beside Adobe's own. False when out of memory. */
+static bool note_recipients(struct batch *batch, const struct shape_event *shape)
+{
+    bool named = false;
+    for (size_t i = 0; i < shape->envelope->member_count; i++) {
+        const struct shape_member *member = &shape->envelope->members[i];
+        if (member->field != FIELD_RECIPIENTCLIENTID && member->field != FIELD_OLD_RECIPIENTCLIENTID)
+            continue;
+        struct slice client_id;
+        if (!text_read(&batch->arena, member->value, &client_id))
+            return false;
+        if (!slice_present(client_id))
+            continue;
+        named = true;
+        if (batch->recipients != NULL && slice_equal(batch->recipients->client_id, client_id))
+            continue;
+        struct recipient *recipient = arena_alloc(&batch->arena, sizeof *recipient);
+        if (recipient == NULL)
+            return false;
+        *recipient = (struct recipient){batch->recipients, client_id};
+        batch->recipients = recipient;
+    }
+    batch->without_recipient += !named || shape->recipient_repeated;
+    return true;
+}
+
 enum intake_result intake_take(struct intake *intake, struct batch *batch, struct slice raw,
                                struct slice content_encoding)
 {
@@ -213,7 +240,11 @@ enum intake_result intake_take(struct intake *intake, struct batch *batch, struc
     if (shape.dead_letter != DEAD_LETTER_NONE)
         return append_dead_letter(batch, batch->body, shape.dead_letter, shape.detail) ? INTAKE_OK
                                                                                        : INTAKE_NO_MEMORY;
+    const struct shape_envelope *noted = NULL; /* a wrapper's is shared by its activities */
     for (const struct shape_event *event = shape.first; event != NULL; event = event->next) {
+        if (event->envelope != NULL && event->envelope != noted && !note_recipients(batch, event))
+            return INTAKE_NO_MEMORY;
+        noted = event->envelope;
         if (!append_event(intake, batch, event, shape.single))
             return INTAKE_NO_MEMORY;
     }

@@ -290,6 +290,15 @@ static enum field repeated_field(const struct object *o)
     return FIELD_NONE;
 }
 
+static bool recipient_is_repeated(const struct object *o)
+{
+    const uint32_t names = 1U << FIELD_RECIPIENTCLIENTID | 1U << FIELD_OLD_RECIPIENTCLIENTID;
+    uint32_t repeated = 0;
+    for (int level = 0; level < LEVEL_COUNT; level++)
+        repeated |= o->repeated[level];
+    return (repeated & names) != 0;
+}
+
 /* What is wrong with the object itself, without the activities of a wrapper. False when out of memory. */
 static bool judge_object(struct reader *r, const struct object *o, unsigned problems,
                          struct shape_event *event)
@@ -360,6 +369,7 @@ static bool read_object(struct reader *r, int32_t element)
     event->dead_letter = verdict.dead_letter;
     event->detail = verdict.detail;
     event->route_unknown = verdict.route_unknown;
+    event->recipient_repeated = recipient_is_repeated(&o);
     if (!o.wrapper) {
         event->data = o.data;
         memcpy(event->fields, o.fields, sizeof o.fields);

@@ -38,8 +38,9 @@ struct shape_event {
     struct slice fields[DATA_FIELD_COUNT]; /* tokens of members of data; may be absent */
     int32_t element, activity;             /* as in struct record */
     enum dead_letter_reason dead_letter;
-    const char *detail; /* with a dead_letter */
-    bool route_unknown; /* a member that decides the route is repeated */
+    const char *detail;      /* with a dead_letter */
+    bool route_unknown;      /* a member that decides the route is repeated */
+    bool recipient_repeated; /* a member that names the recipient is */
 };
 
 struct shape {

@@ -138,7 +138,7 @@ static void setup_routes(void)
     static struct config config;
     config = (struct config){.instance_count = 0};
     config.topics.prefix = prefix;
-    struct config_errors errors = {NULL, 0};
+    struct config_errors errors = {0};
     routes = routes_create(&config, &errors);
     ck_assert_ptr_nonnull(routes);
 }

@@ -63,7 +63,7 @@ START_TEST(bad_instances_are_refused)
     must_refuse(&config, instances[1].mark, "'.' and '_' are the same");
     memcpy(instances, two_instances, sizeof instances);
     instances[1].munchkin_id = instances[0].munchkin_id;
-    struct config_errors errors = {NULL, 0};
+    struct config_errors errors = {0};
     ck_assert_ptr_null(routes_create(&config, &errors));
     ck_assert_uint_eq(errors.count, 1);
     ck_assert_ptr_nonnull(strstr(errors.items[0].message, "456-DEF-789 is listed twice"));
@@ -159,7 +159,7 @@ START_TEST(everything_wrong_is_reported)
     config.topics.custom = ids;
     config.topics.custom_count = 1;
     config.topics.dead_letter = (char[]){"a b"};
-    struct config_errors errors = {NULL, 0};
+    struct config_errors errors = {0};
     ck_assert_ptr_null(routes_create(&config, &errors));
     ck_assert_uint_eq(errors.count, 4);
     config_errors_free(&errors);

@@ -27,7 +27,7 @@ static inline struct config default_config(void)
 
 static inline struct routes *must_create(const struct config *config)
 {
-    struct config_errors errors = {NULL, 0};
+    struct config_errors errors = {0};
     struct routes *routes = routes_create(config, &errors);
     ck_assert_msg(routes != NULL, "%s", errors.count == 0 ? "no reason" : errors.items[0].message);
     ck_assert_uint_eq(errors.count, 0);
@@ -37,7 +37,7 @@ static inline struct routes *must_create(const struct config *config)
 /* Refused with exactly one error, which stands at the mark and contains the words. */
 static inline void must_refuse(const struct config *config, struct config_mark mark, const char *words)
 {
-    struct config_errors errors = {NULL, 0};
+    struct config_errors errors = {0};
     ck_assert_ptr_null(routes_create(config, &errors));
     ck_assert_uint_eq(errors.count, 1);
     ck_assert_msg(strstr(errors.items[0].message, words) != NULL, "%s", errors.items[0].message);
