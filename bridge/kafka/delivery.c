@@ -193,9 +193,20 @@ static void release(struct kafka *kafka, struct batch *batch)
 
 /* --- producing --- */
 
+/* The set whose records' fate is known soonest before the batch's deadline. A reload can bring a deadline
+ * that is none of the start's: then the next shorter one, or the shortest. */
 static struct producer_set *set_of(struct kafka *kafka, const struct batch *batch)
 {
-    return &kafka->sets[kafka->set_of_endpoint[batch->endpoint]];
+    struct producer_set *found = NULL, *shortest = &kafka->sets[0];
+    for (size_t i = 0; i < kafka->set_count; i++) {
+        struct producer_set *set = &kafka->sets[i];
+        if (set->deadline_ms < shortest->deadline_ms)
+            shortest = set;
+        if (set->deadline_ms <= batch->deadline_in_ms &&
+            (found == NULL || set->deadline_ms > found->deadline_ms))
+            found = set;
+    }
+    return found != NULL ? found : shortest;
 }
 
 static rd_kafka_headers_t *make_headers(const struct record *record)

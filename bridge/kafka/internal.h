@@ -93,7 +93,6 @@ struct kafka {
 
     struct producer_set *sets;
     size_t set_count;
-    size_t *set_of_endpoint;
     _Atomic(struct producer *) producers;
 
     /* Delivery thread. */

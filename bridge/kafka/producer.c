@@ -99,8 +99,7 @@ bool producers_start(struct kafka *kafka, char *errstr, size_t errstr_size)
 {
     const struct config *config = kafka->config;
     kafka->sets = calloc(config->endpoint_count, sizeof *kafka->sets);
-    kafka->set_of_endpoint = calloc(config->endpoint_count, sizeof *kafka->set_of_endpoint);
-    if (kafka->sets == NULL || kafka->set_of_endpoint == NULL) {
+    if (kafka->sets == NULL) {
         snprintf(errstr, errstr_size, "out of memory");
         return false;
     }
@@ -108,7 +107,6 @@ bool producers_start(struct kafka *kafka, char *errstr, size_t errstr_size)
         size_t s = 0;
         while (s < kafka->set_count && kafka->sets[s].deadline_ms != config->endpoints[e].deadline_ms)
             s++;
-        kafka->set_of_endpoint[e] = s;
         if (s < kafka->set_count)
             continue;
         struct producer_set *set = &kafka->sets[kafka->set_count++];
@@ -175,5 +173,4 @@ void producers_destroy(struct kafka *kafka)
         producer = next;
     }
     free(kafka->sets);
-    free(kafka->set_of_endpoint);
 }
