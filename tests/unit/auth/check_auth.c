@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Who may come in: tokens in all their spellings, and `auth: none`.
+// Who may come in: tokens in all their spellings, `auth: none`, and what must be shown
+// together. The ways that fetch have suites of their own.
 #include "auth/auth.h"
 
 #include <stdlib.h>
@@ -13,25 +14,53 @@ static char second_token[] = "s3cret-two";
 static char wordy_token[] = "Bearer of news";
 static char *tokens[] = {first_token, second_token, wordy_token};
 
+static struct metrics *metrics;
+static struct auth_service *service;
 static struct auth *auth;
+
+static void make_auth(const struct config_endpoint *endpoint)
+{
+    if (auth != NULL)
+        auth_free(auth);
+    auth = auth_create(service, endpoint);
+    ck_assert_ptr_nonnull(auth);
+}
 
 static void setup_auth(void)
 {
-    struct config_endpoint endpoint = {.tokens = tokens, .token_count = 3};
-    auth = auth_create(&endpoint);
-    ck_assert_ptr_nonnull(auth);
+    char errstr[256];
+    metrics = metrics_create();
+    service = auth_service_create(metrics, errstr, sizeof errstr);
+    ck_assert_msg(service != NULL, "%s", errstr);
+    auth = NULL;
+    make_auth(&(struct config_endpoint){.tokens = tokens, .token_count = 3});
 }
 
 static void teardown_auth(void)
 {
+    auth_service_stop(service);
     auth_free(auth);
+    auth_service_free(service);
+    metrics_free(metrics);
+}
+
+/* NULL: allowed; else the reason of a refusal. */
+static const char *judge_request(const struct auth_request *request)
+{
+    struct auth_wait wait = {.wake = NULL};
+    const struct auth_now now = {.ms = 1000, .wall_ms = 1000};
+    const char *reason = NULL;
+    enum auth_verdict verdict = auth_judge(auth, request, &now, &wait, &reason);
+    ck_assert(verdict == AUTH_ALLOW || verdict == AUTH_DENY);
+    ck_assert(verdict == AUTH_ALLOW || reason != NULL);
+    return verdict == AUTH_ALLOW ? NULL : reason;
 }
 
 /* NULL: allowed; else the reason. The value is copied to memory of just its size,
  * so that a sanitizer sees every byte read behind it. */
 static const char *judge(struct slice value)
 {
-    struct auth_request request = {SLICE_ABSENT};
+    struct auth_request request = {.authorization = SLICE_ABSENT};
     char *copy = NULL;
     if (slice_present(value)) {
         copy = malloc(value.len > 0 ? value.len : 1);
@@ -40,10 +69,8 @@ static const char *judge(struct slice value)
             memcpy(copy, value.ptr, value.len);
         request.authorization = (struct slice){copy, value.len};
     }
-    const char *reason = NULL;
-    enum auth_verdict verdict = auth_judge(auth, &request, &reason);
+    const char *reason = judge_request(&request);
     free(copy);
-    ck_assert(verdict == (reason == NULL ? AUTH_ALLOW : AUTH_DENY));
     return reason;
 }
 
@@ -93,21 +120,76 @@ END_TEST
 
 START_TEST(none_lets_everybody_in)
 {
-    struct config_endpoint endpoint = {.auth_none = true};
-    auth_free(auth);
-    auth = auth_create(&endpoint);
+    make_auth(&(struct config_endpoint){.auth_none = true});
     ck_assert_ptr_null(judge(SLICE_ABSENT));
     ck_assert_ptr_null(judge(SLICE_LITERAL("whatever")));
+    ck_assert(!auth_wants_authorization(auth));
 }
 END_TEST
 
-START_TEST(no_token_and_not_none_lets_nobody_in)
+START_TEST(no_way_and_not_none_lets_nobody_in)
 {
-    struct config_endpoint endpoint = {.auth_none = false};
-    auth_free(auth);
-    auth = auth_create(&endpoint);
-    ck_assert_str_eq(judge(SLICE_LITERAL("x")), "wrong_token");
+    make_auth(&(struct config_endpoint){.auth_none = false});
+    ck_assert_str_eq(judge(SLICE_LITERAL("x")), "no_credentials");
     ck_assert_str_eq(judge(SLICE_ABSENT), "no_credentials");
+}
+END_TEST
+
+START_TEST(a_repeated_header_is_none)
+{
+    struct auth_request request = {.authorization = slice_of(first_token), .repeated_authorization = true};
+    ck_assert_str_eq(judge_request(&request), "repeated_header");
+    /* Adobe's headers mean nothing to an endpoint that asks for a token only. */
+    request = (struct auth_request){.authorization = slice_of(first_token), .repeated_signature = true};
+    ck_assert_ptr_null(judge_request(&request));
+}
+END_TEST
+
+static char name[] = "client.example.com";
+static char *names[] = {name};
+
+START_TEST(what_is_configured_must_be_shown_together)
+{
+    make_auth(&(struct config_endpoint){
+        .tokens = tokens, .token_count = 1, .client_names = names, .client_name_count = 1});
+    struct auth_request request = {.authorization = slice_of(first_token)};
+    ck_assert_str_eq(judge_request(&request), "no_certificate");
+    X509 *certificate = X509_new();
+    ck_assert_ptr_nonnull(certificate);
+    request.certificate = certificate;
+    request.certificate_verdict = AUTH_DENY;
+    request.certificate_reason = "certificate_expired";
+    ck_assert_str_eq(judge_request(&request), "certificate_expired");
+    request.certificate_verdict = AUTH_ALLOW;
+    ck_assert_str_eq(judge_request(&request), "wrong_name");
+    X509_NAME *subject = X509_get_subject_name(certificate);
+    ck_assert_int_eq(
+        X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0), 1);
+    ck_assert_ptr_null(judge_request(&request));
+    request.authorization = SLICE_ABSENT;
+    ck_assert_str_eq(judge_request(&request), "no_credentials");
+    request.authorization = slice_of(second_token);
+    ck_assert_str_eq(judge_request(&request), "wrong_token");
+    X509_free(certificate);
+}
+END_TEST
+
+static char recipient[] = "client_id1", other_recipient[] = "client_id2", key_base[] = "https://127.0.0.1:1";
+static char *recipients[] = {recipient, other_recipient};
+
+START_TEST(a_signature_is_asked_for_with_recipients)
+{
+    make_auth(&(struct config_endpoint){
+        .signature = true, .key_base = key_base, .recipients = recipients, .recipient_count = 2});
+    struct auth_request request = {.authorization = slice_of(first_token)};
+    ck_assert_str_eq(judge_request(&request), "no_signature");
+    request.repeated_signature = true;
+    ck_assert_str_eq(judge_request(&request), "repeated_header");
+    ck_assert(auth_wants_recipients(auth));
+    ck_assert(auth_is_recipient(auth, SLICE_LITERAL("client_id2")));
+    ck_assert(!auth_is_recipient(auth, SLICE_LITERAL("client_id")));
+    ck_assert(!auth_is_recipient(auth, SLICE_LITERAL("")));
+    ck_assert(!auth_wants_authorization(auth));
 }
 END_TEST
 
@@ -132,7 +214,10 @@ Suite *suite_auth(void)
     tcase_add_test(tcase, wrong_tokens_are_denied);
     tcase_add_test(tcase, nothing_offered_is_another_reason);
     tcase_add_test(tcase, none_lets_everybody_in);
-    tcase_add_test(tcase, no_token_and_not_none_lets_nobody_in);
+    tcase_add_test(tcase, no_way_and_not_none_lets_nobody_in);
+    tcase_add_test(tcase, a_repeated_header_is_none);
+    tcase_add_test(tcase, what_is_configured_must_be_shown_together);
+    tcase_add_test(tcase, a_signature_is_asked_for_with_recipients);
     tcase_add_test(tcase, digests_are_sha256);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Memory for tokens and passwords, overwritten when it is freed; any thread.
+#include "auth/secret_memory.h"
+
+#include <malloc.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Thread_local bool was_short;
+
+static void *noted(void *ptr)
+{
+    if (ptr == NULL)
+        was_short = true;
+    return ptr;
+}
+
+void *secret_malloc(size_t size)
+{
+    return noted(malloc(size > 0 ? size : 1));
+}
+
+void *secret_calloc(size_t count, size_t size)
+{
+    return noted(calloc(count > 0 ? count : 1, size > 0 ? size : 1));
+}
+
+void secret_free(void *ptr)
+{
+    if (ptr == NULL)
+        return;
+    OPENSSL_cleanse(ptr, malloc_usable_size(ptr));
+    free(ptr);
+}
+
+void *secret_realloc(void *ptr, size_t size)
+{
+    size_t old = ptr == NULL ? 0 : malloc_usable_size(ptr);
+    if (ptr != NULL && size > 0 && size <= old)
+        return ptr;
+    /* Not realloc: it leaves a copy behind where it moves. */
+    void *moved = secret_malloc(size);
+    if (moved == NULL)
+        return NULL;
+    if (ptr != NULL)
+        memcpy(moved, ptr, old < size ? old : size);
+    secret_free(ptr);
+    return moved;
+}
+
+char *secret_strdup(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = secret_malloc(size);
+    if (copy != NULL)
+        memcpy(copy, text, size);
+    return copy;
+}
+
+bool secret_memory_was_short(void)
+{
+    bool result = was_short;
+    was_short = false;
+    return result;
+}
