@@ -37,6 +37,16 @@ struct slice request_header(h2o_req_t *req, struct slice name)
     return (struct slice){req->headers.entries[i].value.base, req->headers.entries[i].value.len};
 }
 
+struct slice request_single_header(h2o_req_t *req, struct slice name, bool *repeated)
+{
+    ssize_t i = h2o_find_header_by_str(&req->headers, name.ptr, name.len, -1);
+    if (i == -1)
+        return SLICE_ABSENT;
+    if (h2o_find_header_by_str(&req->headers, name.ptr, name.len, i) != -1)
+        *repeated = true;
+    return (struct slice){req->headers.entries[i].value.base, req->headers.entries[i].value.len};
+}
+
 static bool well_formed_id(struct slice id)
 {
     if (id.len < 1 || id.len > REQUEST_ID_MAX)

@@ -41,6 +41,9 @@ struct watched {
 struct connection {
     h2o_linklist_t link;
     struct loop *loop;
+    size_t listener; /* index */
+    SSL_CTX *tls;    /* its own reference; NULL: cleartext */
+    struct peer peer;
     atomic_size_t *count; /* which it is part of, against the limit */
     h2o_socket_t *socket; /* NULL: closed, batches still in work */
     enum protocol protocol;
@@ -48,6 +51,7 @@ struct connection {
     uint64_t receiving_ms; /* first byte of an HTTP/1 request that is not complete; 0: none */
     uint64_t idle_ms;      /* since when nothing happens; 0: something does */
     bool had_request;      /* the first one has been handed over */
+    bool proven;           /* one was let in by its proof */
     bool cut;
     bool busy;               /* a request was seen at the present tick */
     size_t buffered;         /* bytes of it in h2o's buffers at the present tick */
@@ -99,6 +103,8 @@ void guard_cut_all(struct loop *loop)
 
 static void connection_free(struct connection *connection)
 {
+    tls_peer_forget(&connection->peer);
+    SSL_CTX_free(connection->tls);
     free(connection->watched);
     free(connection);
 }
@@ -113,8 +119,9 @@ static void on_close(void *data)
         connection_free(connection);
 }
 
-struct connection *guard_admit(struct loop *loop, h2o_socket_t *socket)
+struct connection *guard_admit(struct acceptor *acceptor, h2o_socket_t *socket)
 {
+    struct loop *loop = acceptor->loop;
     struct server *server = loop->server;
     /* The admin pages have a limit of their own, to stay reachable when the other is used up. */
     size_t limit = loop->admin ? ADMIN_CONNECTIONS_MAX : server->config->limits.connections;
@@ -129,6 +136,11 @@ struct connection *guard_admit(struct loop *loop, h2o_socket_t *socket)
         return NULL;
     }
     connection->loop = loop;
+    connection->listener = acceptor->listener;
+    /* h2o makes its SSL object at the client's first byte; a reload may have come before it. */
+    connection->tls = acceptor->context.ssl_ctx;
+    if (connection->tls != NULL)
+        SSL_CTX_up_ref(connection->tls);
     connection->count = count;
     connection->socket = socket;
     connection->accepted_ms = clock_monotonic_ms();
@@ -142,6 +154,31 @@ struct connection *guard_connection(h2o_req_t *req)
 {
     h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
     return socket == NULL ? NULL : socket->on_close.data;
+}
+
+struct connection *guard_connection_of(h2o_socket_t *socket)
+{
+    return socket->on_close.data;
+}
+
+struct peer *guard_peer(struct connection *connection)
+{
+    return &connection->peer;
+}
+
+size_t guard_listener(const struct connection *connection)
+{
+    return connection->listener;
+}
+
+void guard_prove(struct connection *connection)
+{
+    connection->proven = true;
+}
+
+bool guard_is_proven(const struct connection *connection)
+{
+    return connection->proven;
 }
 
 bool guard_acquire(struct connection *connection)
@@ -299,7 +336,7 @@ static void look_at(struct tick *tick, struct connection *connection)
 {
     const struct config *config = tick->loop->server->config;
     bool arriving = false;
-    connection->buffered += connection->socket->input->capacity;
+    connection->buffered += connection->socket->input->capacity + connection->peer.bytes;
     if (connection->protocol == PROTOCOL_HTTP2) {
         forget_unseen(connection);
     } else if (connection->unanswered == 0 && connection->socket->input->size > 0) {

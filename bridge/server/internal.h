@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "auth/auth.h"
+#include "auth/token.h"
 #include "batch.h"
 #include "server/server.h"
 
@@ -34,13 +35,13 @@ enum protocol { PROTOCOL_NEW, PROTOCOL_HTTP1, PROTOCOL_HTTP2, PROTOCOL_COUNT };
 struct listener {
     int fd;
     bool admin;
-    SSL_CTX *tls; /* NULL: cleartext */
     const struct config_address *address;
 };
 
 /* One listener as one loop serves it. */
 struct acceptor {
     struct loop *loop;
+    size_t listener; /* index */
     h2o_accept_ctx_t context;
     h2o_socket_t *socket;
 };
@@ -51,7 +52,7 @@ extern const int endpoint_statuses[STATUS_COUNT];
 
 enum batch_outcome { BATCH_DELIVERED, BATCH_NOT_DELIVERED, BATCH_DEADLINE, BATCH_OVERLOADED, BATCH_OUTCOMES };
 
-/* One endpoint with what it needs while it runs. */
+/* One endpoint with what it needs while it runs. Lives in a site. */
 struct endpoint {
     const struct config_endpoint *config;
     const struct sender_rules *rules;
@@ -63,12 +64,43 @@ struct endpoint {
     struct gauge *last_batch;
 };
 
+/* What a configuration comes to while it is served. Immutable and reference-counted: a reload makes a new
+ * one, every loop takes it over at its next tick, and what is in work keeps the one it began with. */
+struct site {
+    atomic_uint references;
+    uint64_t generation; /* 1 at the start */
+    struct config *config;
+    bool owns_config; /* the first one is the caller's */
+    struct intake *intake;
+    struct endpoint *endpoints;
+    size_t endpoint_count;
+    struct site_listener {   /* by the index of the server's listeners */
+        SSL_CTX *tls;        /* NULL: cleartext */
+        X509_STORE *clients; /* whom client certificates are checked against; NULL: none are asked for */
+    } * listeners;
+    size_t listener_count;
+    bool admin_guarded;
+    struct token_digest admin_token;
+};
+
+/* The client certificate of a connection. */
+struct peer {
+    X509 *leaf; /* NULL: none was shown */
+    STACK_OF(X509) * chain;
+    size_t bytes;
+    /* The verdict, and for which site it was found. */
+    uint64_t generation;
+    enum auth_verdict verdict;
+    const char *reason;
+};
+
 struct loop {
     struct server *server;
     size_t index;
     bool admin;
     pthread_t thread;
     bool started;
+    struct site *site; /* the loop's own reference */
 
     h2o_context_t context;
     h2o_multithread_receiver_t receiver;
@@ -81,6 +113,7 @@ struct loop {
 
     /* Read by others. */
     _Atomic uint64_t heartbeat_ms;
+    _Atomic uint64_t generation; /* of its site */
     atomic_size_t open[PROTOCOL_COUNT];
     atomic_size_t buffered; /* bytes in h2o's buffers at the last tick */
     atomic_size_t waiting;  /* requests in the list */
@@ -88,18 +121,21 @@ struct loop {
 };
 
 struct server {
-    const struct config *config;
+    const struct config *config; /* of the start: what only a start can change */
     struct metrics *metrics;
-    struct intake *intake;
+    const struct routes *routes;
+    struct auth_service *auth;
     struct kafka *kafka;
     struct budget budget;
+    pthread_mutex_t site_lock;
+    struct site *site;           /* the newest; under the lock */
+    _Atomic uint64_t generation; /* of it */
     _Atomic enum server_state state;
 
     h2o_globalconf_t h2o;
     h2o_hostconf_t *data_hosts[2], *admin_hosts[2]; /* NULL-terminated */
     struct listener *listeners;
     size_t listener_count;
-    struct endpoint *endpoints;
     struct counter *other_requests; /* path that is no endpoint */
     struct counter *guard_actions[7];
 
@@ -107,11 +143,34 @@ struct server {
     size_t loop_count;
     pthread_barrier_t started;                    /* of the loops and main: every listener is taken over */
     atomic_size_t connections, admin_connections; /* open ones */
+    atomic_size_t waiting_bytes;                  /* bodies of requests that wait for a verdict */
     struct open_gauge {
         struct server *server;
         enum protocol protocol;
     } open_gauges[PROTOCOL_COUNT];
 };
+
+/* site.c */
+/* With every certificate loaded and a guard for every endpoint. NULL, with one line in errstr, when something
+ * cannot be used. */
+struct site *site_create(struct server *server, struct config *config, bool owns_config, char *errstr,
+                         size_t errstr_size);
+struct site *site_retain(struct site *site);
+void site_release(struct site *site); /* may be NULL; any thread */
+/* Makes it the newest one; the reference passes to the server. Main. */
+void site_publish(struct server *server, struct site *site);
+/* The loop takes over the newest one when it has not yet. */
+void site_follow(struct loop *loop);
+
+/* tls.c */
+/* NULL, with one line in errstr. *clients is set when client certificates are asked for. */
+SSL_CTX *tls_create(const struct config_listener *listener, bool http2, X509_STORE **clients, char *errstr,
+                    size_t errstr_size);
+/* When the context's certificate ends, seconds since 1970. */
+double tls_certificate_expiry(SSL_CTX *tls);
+/* What the connection's certificate is worth in this site; judged once for each. */
+void tls_peer_judge(struct peer *peer, const struct site *site, size_t listener);
+void tls_peer_forget(struct peer *peer);
 
 /* listener.c */
 bool listeners_open(struct server *server, char *errstr, size_t errstr_size);
@@ -138,9 +197,16 @@ void guard_metrics_register(struct server *server);
 void guard_count(struct server *server, enum guard_action action);
 
 /* Takes a new socket into the list; NULL, with the socket closed, when there are too many. */
-struct connection *guard_admit(struct loop *loop, h2o_socket_t *socket);
+struct connection *guard_admit(struct acceptor *acceptor, h2o_socket_t *socket);
 /* NULL only while an upgrade to HTTP/2 is under way, which a handler never sees. */
 struct connection *guard_connection(h2o_req_t *req);
+
+struct connection *guard_connection_of(h2o_socket_t *socket);
+struct peer *guard_peer(struct connection *connection);
+size_t guard_listener(const struct connection *connection);
+/* A request of the connection has been let in; whether one was before. */
+void guard_prove(struct connection *connection);
+bool guard_is_proven(const struct connection *connection);
 
 /* When the deadline of this request began: at its first byte, the connection's
  * first request at the accept, TLS set-up included. Monotonic milliseconds. */
@@ -177,19 +243,40 @@ const struct sender_rules *sender_rules(enum sender sender);
 
 /* request.c */
 struct request;
-void request_take(struct loop *loop, struct endpoint *endpoint, h2o_req_t *req, uint64_t begin_ms,
+/* Takes a POST that has the right form: it is answered now or later, and counted. */
+void request_take(struct loop *loop, const struct endpoint *endpoint, h2o_req_t *req, uint64_t begin_ms,
                   const char *request_id);
 void request_tick(struct loop *loop, uint64_t now_ms);
 void request_receive(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages);
 
 /* endpoint.c */
 int endpoint_on_request(h2o_handler_t *handler, h2o_req_t *req);
-bool endpoints_create(struct server *server, char *errstr, size_t errstr_size);
-void endpoints_free(struct server *server);
 void endpoint_count(const struct endpoint *endpoint, int status, uint64_t begin_ms);
+void endpoint_metrics_register(struct metrics *metrics, struct endpoint *endpoint);
+
+/* challenge.c */
+/* GET and HEAD. Returns the status to answer with, the answer in *type and *body; value has CHALLENGE_MAX
+ * bytes. */
+#define CHALLENGE_MAX 256
+int challenge_get(const struct endpoint *endpoint, h2o_req_t *req, const char *request_id, char *value,
+                  struct slice *challenge);
+/* A POST that asks to open a URL of Adobe's; false when it is none. */
+bool challenge_post(const struct endpoint *endpoint, h2o_req_t *req, const char *request_id);
+
+/* refusal.c */
+/* One that was not let in: counts it and writes the log line; `which` says more, absent: nothing. */
+void refusal_count(struct server *server, const struct endpoint *endpoint, const char *reason,
+                   struct slice which, const char *request_id);
+/* The answer to it. */
+void refusal_send(const struct endpoint *endpoint, h2o_req_t *req, enum auth_verdict verdict,
+                  const char *reason, const char *request_id);
+/* Its status: 401 or 503. */
+int refusal_status(enum auth_verdict verdict);
 
 /* answer.c */
 struct slice request_header(h2o_req_t *req, struct slice name);
+/* The same; sets *repeated when it stands more than once. */
+struct slice request_single_header(h2o_req_t *req, struct slice name, bool *repeated);
 /* The sender's own x-request-id when it is well formed, else a new UUID. */
 void answer_choose_request_id(h2o_req_t *req, char out[REQUEST_ID_MAX + 1]);
 /* request_id may be NULL on the admin pages. */

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Addresses and certificates. Runs on main, before the loops start.
+// Addresses: bound before the loops start. Runs on main.
 #include <errno.h>
 #include <netdb.h>
-#include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -40,50 +39,6 @@ static int bind_address(const struct config_address *address, char *errstr, size
     return fd;
 }
 
-static const char *ssl_error(void)
-{
-    unsigned long code = ERR_peek_last_error();
-    const char *reason = ERR_reason_error_string(code);
-    ERR_clear_error();
-    return reason == NULL ? "unknown error" : reason;
-}
-
-/* One context a listener, TLS 1.2 and 1.3; no resumption across listeners. */
-static SSL_CTX *make_tls(const struct config_listener *listener, bool http2, char *errstr, size_t errstr_size)
-{
-    static const h2o_iovec_t http1_only[] = {{(char *)(uintptr_t) "http/1.1", 8}, {NULL, 0}};
-    SSL_CTX *tls = SSL_CTX_new(TLS_server_method());
-    if (tls == NULL) {
-        snprintf(errstr, errstr_size, "TLS: out of memory");
-        return NULL;
-    }
-    SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION);
-    SSL_CTX_set_options(tls,
-                        SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
-    SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF); /* strangers would fill it; tickets remain */
-    SSL_CTX_set_cipher_list(tls, "ECDHE+AESGCM:ECDHE+CHACHA20");
-    if (SSL_CTX_use_certificate_chain_file(tls, listener->certificate) != 1) {
-        snprintf(errstr, errstr_size, "certificate %s: %s", listener->certificate, ssl_error());
-        goto fail;
-    }
-    if (SSL_CTX_use_PrivateKey_file(tls, listener->key, SSL_FILETYPE_PEM) != 1) {
-        snprintf(errstr, errstr_size, "key %s: %s", listener->key, ssl_error());
-        goto fail;
-    }
-    if (SSL_CTX_check_private_key(tls) != 1) {
-        snprintf(errstr, errstr_size, "key %s does not belong to certificate %s", listener->key,
-                 listener->certificate);
-        ERR_clear_error();
-        goto fail;
-    }
-    h2o_ssl_register_alpn_protocols(tls, http2 ? h2o_alpn_protocols : http1_only);
-    return tls;
-
-fail:
-    SSL_CTX_free(tls);
-    return NULL;
-}
-
 void server_check(const struct config *config, struct config_errors *errors)
 {
     char errstr[512];
@@ -91,9 +46,11 @@ void server_check(const struct config *config, struct config_errors *errors)
         const struct config_listener *listener = &config->listeners[i];
         if (listener->certificate == NULL || listener->key == NULL)
             continue;
-        SSL_CTX *tls = make_tls(listener, config->http2, errstr, sizeof errstr);
+        X509_STORE *clients;
+        SSL_CTX *tls = tls_create(listener, config->http2, &clients, errstr, sizeof errstr);
         if (tls == NULL)
             config_errors_add(errors, listener->mark, "listen: %s", errstr);
+        X509_STORE_free(clients);
         SSL_CTX_free(tls);
     }
 }
@@ -110,9 +67,6 @@ bool listeners_open(struct server *server, char *errstr, size_t errstr_size)
         const struct config_listener *wanted = &config->listeners[i];
         struct listener *listener = &server->listeners[server->listener_count];
         listener->address = &wanted->address;
-        if (wanted->certificate != NULL &&
-            (listener->tls = make_tls(wanted, config->http2, errstr, errstr_size)) == NULL)
-            return false;
         server->listener_count++;
         if ((listener->fd = bind_address(&wanted->address, errstr, errstr_size)) < 0)
             return false;
@@ -141,17 +95,17 @@ bool listeners_listen(struct server *server, char *errstr, size_t errstr_size)
                         NI_NUMERICHOST | NI_NUMERICSERV);
         log_info(listener->admin ? "admin listener" : "listening", LOG_TEXT("host", host),
                  LOG_INT("port", strtol(port, NULL, 10)),
-                 LOG_TEXT("tls", listener->tls != NULL ? "yes" : "no"));
+                 LOG_TEXT("tls", !listener->admin && server->config->listeners[i].certificate != NULL
+                                     ? "yes"
+                                     : "no"));
     }
     return true;
 }
 
 void listeners_close(struct server *server)
 {
-    for (size_t i = 0; i < server->listener_count; i++) {
+    for (size_t i = 0; i < server->listener_count; i++)
         if (server->listeners[i].fd >= 0)
             close(server->listeners[i].fd);
-        SSL_CTX_free(server->listeners[i].tls);
-    }
     free(server->listeners);
 }

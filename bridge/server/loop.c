@@ -25,7 +25,7 @@ static void on_accept(h2o_socket_t *listener, const char *err)
         h2o_socket_t *socket = h2o_evloop_socket_accept(listener);
         if (socket == NULL)
             return;
-        if (guard_admit(acceptor->loop, socket) != NULL)
+        if (guard_admit(acceptor, socket) != NULL)
             h2o_accept(&acceptor->context, socket);
     }
 }
@@ -54,23 +54,25 @@ static void on_tick(h2o_socket_t *timer, const char *err)
     h2o_buffer_consume(&timer->input, timer->input->size);
     uint64_t now_ms = clock_monotonic_ms();
     atomic_store(&loop->heartbeat_ms, now_ms);
+    site_follow(loop);
     request_tick(loop, now_ms);
     if (!loop->admin && loop->closing_ms == 0 && atomic_load(&loop->server->state) == SERVER_CLOSING)
         begin_closing(loop, now_ms);
     guard_tick(loop, now_ms);
 }
 
-static bool add_acceptor(struct loop *loop, const struct listener *listener)
+static bool add_acceptor(struct loop *loop, size_t index)
 {
     struct server *server = loop->server;
+    const struct listener *listener = &server->listeners[index];
     int fd = fcntl(listener->fd, F_DUPFD_CLOEXEC, 0);
     if (fd < 0)
         return false;
     struct acceptor *acceptor = &loop->acceptors[loop->acceptor_count++];
     acceptor->loop = loop;
+    acceptor->listener = index;
     acceptor->context.ctx = &loop->context;
     acceptor->context.hosts = listener->admin ? server->admin_hosts : server->data_hosts;
-    acceptor->context.ssl_ctx = listener->tls;
     acceptor->socket = h2o_evloop_socket_create(loop->context.loop, fd, H2O_SOCKET_FLAG_DONT_READ);
     acceptor->socket->data = acceptor;
     h2o_socket_read_start(acceptor->socket, on_accept);
@@ -104,11 +106,12 @@ static void *loop_main(void *data)
     bool good = add_timer(loop);
     for (size_t i = 0; i < server->listener_count; i++)
         if (server->listeners[i].admin == loop->admin)
-            good = good && add_acceptor(loop, &server->listeners[i]);
+            good = good && add_acceptor(loop, i);
     if (!good) {
         log_error("a loop cannot start", LOG_INT("errno", errno));
         abort(); /* out of descriptors before the first request */
     }
+    site_follow(loop);
     atomic_store(&loop->heartbeat_ms, clock_monotonic_ms());
     pthread_barrier_wait(&server->started);
     while (!atomic_load(&loop->stop))

@@ -1,33 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A batch on its way: from an authenticated POST to its one answer.
+// A batch on its way: from a POST to its one answer.
 //
 // The record of a request belongs to its loop and outlives both the h2o request
-// (which dies when the client leaves or has been answered) and the batch (which
-// lives until Kafka's last report). Whichever of deadline, report and client ends
-// first clears its side; the record goes when the batch has come back.
+// (which dies when the client leaves or has been answered) and what it waits for: a key or an answer that is
+// being fetched, then the batch (which lives until Kafka's last report). Whichever of deadline, wake or
+// report, and client ends first clears its side; the record goes when what it waits for has come back.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "clock.h"
+#include "intake/intake.h"
 #include "server/internal.h"
 #include "telemetry/log.h"
 
 /* With less time left than this nothing is produced any more. */
 #define PRODUCE_MIN_MS 1000
 
+/* Bodies of requests that wait for a verdict hold at most this share of limits.in_flight: strangers can make
+ * them wait. */
+#define WAITING_SHARE 4
+
+enum request_state {
+    REQUEST_JUDGED,    /* nothing is outstanding; the loop has it in hand */
+    REQUEST_WAITING,   /* auth has it, until it wakes it */
+    REQUEST_DELIVERING /* kafka has the batch, until `done` */
+};
+
 struct request {
-    h2o_multithread_message_t message; /* first: the queue hands back its address */
+    h2o_multithread_message_t message; /* what comes back, from whatever thread */
     h2o_linklist_t link;
+    enum request_state state;
+    struct auth_wait wait;
     struct loop *loop;
-    struct endpoint *endpoint;
+    struct site *site; /* its reference; the endpoint lives in it */
+    const struct endpoint *endpoint;
     struct connection *connection;
     struct request **slot; /* in the h2o request's pool; NULL: that is gone */
     h2o_req_t *req;        /* NULL: answered, or the client has left */
     struct batch *batch;
     uint64_t begin_ms, deadline_ms;
     size_t bytes;
+    size_t waiting_bytes; /* charged to the server's */
     char request_id[REQUEST_ID_MAX + 1];
 };
 
@@ -102,14 +117,22 @@ static void answer_delivered(struct request *request)
     answer_json(req, 200, json, request->request_id);
 }
 
+static void charge_waiting(struct request *request, size_t bytes)
+{
+    atomic_fetch_add(&request->loop->server->waiting_bytes, bytes - request->waiting_bytes);
+    request->waiting_bytes = bytes;
+}
+
 static void request_end(struct request *request)
 {
     detach(request);
+    charge_waiting(request, 0);
     h2o_linklist_unlink(&request->link);
     atomic_fetch_sub(&request->loop->waiting, 1);
     guard_release(request->connection);
     if (request->batch != NULL)
         batch_free(request->batch);
+    site_release(request->site);
     free(request);
 }
 
@@ -120,23 +143,56 @@ static void on_done(struct batch *batch)
     h2o_multithread_send_message(&request->loop->receiver, &request->message);
 }
 
+/* From whatever thread has fetched what it waits for. */
+static void on_wake(struct auth_wait *wait)
+{
+    struct request *request = H2O_STRUCT_FROM_MEMBER(struct request, wait, wait);
+    h2o_multithread_send_message(&request->loop->receiver, &request->message);
+}
+
+static void on_reported(struct request *request)
+{
+    struct batch *batch = request->batch;
+    /* After the deadline, or after the client left, there is nobody to answer. */
+    if (request->req != NULL) {
+        if (atomic_load(&batch->failed))
+            answer_failed(request, 503, "not_delivered", atomic_load(&batch->failure), BATCH_NOT_DELIVERED);
+        else
+            answer_delivered(request);
+    }
+    request_end(request);
+}
+
+static void request_judge(struct request *request);
+
 void request_receive(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
 {
     (void)receiver;
     while (!h2o_linklist_is_empty(messages)) {
         struct request *request = H2O_STRUCT_FROM_MEMBER(struct request, message.link, messages->next);
         h2o_linklist_unlink(&request->message.link);
-        struct batch *batch = request->batch;
-        /* After the deadline, or after the client left, there is nobody to answer. */
-        if (request->req != NULL) {
-            if (atomic_load(&batch->failed))
-                answer_failed(request, 503, "not_delivered", atomic_load(&batch->failure),
-                              BATCH_NOT_DELIVERED);
+        if (request->state == REQUEST_WAITING) {
+            request->state = REQUEST_JUDGED;
+            charge_waiting(request, 0);
+            if (request->req == NULL)
+                request_end(request);
             else
-                answer_delivered(request);
+                request_judge(request);
+        } else {
+            on_reported(request);
         }
-        request_end(request);
     }
+}
+
+/* It is not let in: counts and answers. */
+static void refuse(struct request *request, enum auth_verdict verdict, const char *reason, struct slice which)
+{
+    h2o_req_t *req = detach(request);
+    refusal_count(request->loop->server, request->endpoint, reason, which, request->request_id);
+    if (req == NULL)
+        return;
+    endpoint_count(request->endpoint, refusal_status(verdict), request->begin_ms);
+    refusal_send(request->endpoint, req, verdict, reason, request->request_id);
 }
 
 void request_tick(struct loop *loop, uint64_t now_ms)
@@ -145,11 +201,24 @@ void request_tick(struct loop *loop, uint64_t now_ms)
     while (node != &loop->requests) {
         struct request *request = H2O_STRUCT_FROM_MEMBER(struct request, link, node);
         node = node->next;
-        /* The next tick would be too late. */
-        if (request->req != NULL && now_ms + TICK_MS >= request->deadline_ms)
+        if (request->req == NULL)
+            continue;
+        /* The next tick would be too late; and what is let in with less than that left is not produced. */
+        if (request->state == REQUEST_WAITING && now_ms + TICK_MS + PRODUCE_MIN_MS >= request->deadline_ms)
+            refuse(request, AUTH_UNAVAILABLE, "timeout", SLICE_ABSENT);
+        else if (now_ms + TICK_MS >= request->deadline_ms)
             answer_failed(request, 504, "deadline_exceeded", "Kafka has not confirmed every record in time",
                           BATCH_DEADLINE);
     }
+}
+
+static void count_attempt(const struct endpoint *endpoint, h2o_req_t *req)
+{
+    struct slice sent = request_header(req, SLICE_LITERAL("x-adobe-retry-count"));
+    size_t attempt = 0;
+    if (slice_present(sent) && sent.len > 0)
+        attempt = sent.len == 1 && sent.ptr[0] >= '0' && sent.ptr[0] <= '4' ? (size_t)(sent.ptr[0] - '0') : 5;
+    counter_add(endpoint->attempts[attempt], 1);
 }
 
 static struct slice kept_header(struct arena *arena, h2o_req_t *req, struct slice name)
@@ -165,7 +234,7 @@ static bool fill_batch(struct request *request, h2o_req_t *req)
     struct batch *batch = request->batch = batch_create(&server->budget);
     if (batch == NULL)
         return false;
-    batch->endpoint = (unsigned)(request->endpoint - server->endpoints);
+    batch->deadline_in_ms = request->endpoint->config->deadline_ms;
     memcpy(batch->request_id, request->request_id, sizeof batch->request_id);
     batch->traceparent = kept_header(&batch->arena, req, SLICE_LITERAL("traceparent"));
     batch->event_id = kept_header(&batch->arena, req, SLICE_LITERAL("x-adobe-event-id"));
@@ -176,16 +245,124 @@ static bool fill_batch(struct request *request, h2o_req_t *req)
     batch->done = on_done;
     batch->owner = request;
     struct slice body = {req->entity.base, req->entity.len};
-    return intake_take(server->intake, batch, body, request_header(req, SLICE_LITERAL("content-encoding"))) ==
-           INTAKE_OK;
+    return intake_take(request->site->intake, batch, body,
+                       request_header(req, SLICE_LITERAL("content-encoding"))) == INTAKE_OK;
 }
 
-void request_take(struct loop *loop, struct endpoint *endpoint, h2o_req_t *req, uint64_t begin_ms,
+/* The recipient that is not ours; present but empty when an event names none. Absent: all are. */
+static struct slice foreign_recipient(const struct request *request)
+{
+    const struct auth *auth = request->endpoint->auth;
+    if (!auth_wants_recipients(auth))
+        return SLICE_ABSENT;
+    for (const struct recipient *one = request->batch->recipients; one != NULL; one = one->next)
+        if (!auth_is_recipient(auth, one->client_id))
+            return one->client_id;
+    return request->batch->without_recipient > 0 ? SLICE_LITERAL("") : SLICE_ABSENT;
+}
+
+/* It was let in: takes it apart and hands it to Kafka. */
+static void request_admit(struct request *request)
+{
+    struct server *server = request->loop->server;
+    h2o_req_t *req = request->req;
+    gauge_set(request->endpoint->last_batch, (double)clock_wall_ms() / 1000.0);
+    count_attempt(request->endpoint, req);
+    if (atomic_load(&server->state) == SERVER_CLOSING) {
+        answer_failed(request, 503, "shutting_down", "this bridge is ending", BATCH_OVERLOADED);
+        request_end(request);
+        return;
+    }
+    if (!guard_fits(server, req->entity.len) || !fill_batch(request, req)) {
+        answer_failed(request, 503, "overloaded", "the in-flight budget is full", BATCH_OVERLOADED);
+        request_end(request);
+        return;
+    }
+    struct slice foreign = foreign_recipient(request);
+    if (slice_present(foreign)) {
+        refuse(request, AUTH_UNAVAILABLE, "unknown_recipient", foreign);
+        request_end(request);
+    } else if (clock_monotonic_ms() + PRODUCE_MIN_MS > request->deadline_ms) {
+        answer_failed(request, 503, "not_delivered", "too little time was left to write the batch",
+                      BATCH_NOT_DELIVERED);
+        request_end(request);
+    } else {
+        request->state = REQUEST_DELIVERING;
+        kafka_deliver(server->kafka, request->batch);
+    }
+}
+
+/* What the request shows of who sends it. */
+static struct auth_request shown_by(const struct request *request)
+{
+    h2o_req_t *req = request->req;
+    struct peer *peer = guard_peer(request->connection);
+    struct auth_request shown = {
+        .signature = {.body = {req->entity.base, req->entity.len}},
+        .known_peer = guard_is_proven(request->connection),
+    };
+    const struct {
+        struct slice name;
+        struct slice *value;
+        bool *repeated;
+    } headers[] = {
+        {SLICE_LITERAL("authorization"), &shown.authorization, &shown.repeated_authorization},
+        {SLICE_LITERAL("x-adobe-digital-signature-1"), &shown.signature.signature[0],
+         &shown.repeated_signature},
+        {SLICE_LITERAL("x-adobe-digital-signature-2"), &shown.signature.signature[1],
+         &shown.repeated_signature},
+        {SLICE_LITERAL("x-adobe-public-key1-path"), &shown.signature.key_path[0], &shown.repeated_signature},
+        {SLICE_LITERAL("x-adobe-public-key2-path"), &shown.signature.key_path[1], &shown.repeated_signature},
+    };
+    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++)
+        *headers[i].value = request_single_header(req, headers[i].name, headers[i].repeated);
+    tls_peer_judge(peer, request->site, guard_listener(request->connection));
+    shown.certificate = peer->leaf;
+    shown.certificate_verdict = peer->verdict;
+    shown.certificate_reason = peer->reason;
+    return shown;
+}
+
+/* The body that a request holds while it waits may be a stranger's. */
+static void request_wait(struct request *request)
+{
+    struct server *server = request->loop->server;
+    size_t limit = server->config->limits.in_flight / WAITING_SHARE;
+    charge_waiting(request, request->bytes);
+    if (atomic_load(&server->waiting_bytes) > limit) {
+        charge_waiting(request, 0);
+        refuse(request, AUTH_UNAVAILABLE, "fetch_budget", SLICE_ABSENT);
+    }
+}
+
+static void request_judge(struct request *request)
+{
+    const struct auth_now now = {.ms = clock_monotonic_ms(), .wall_ms = clock_wall_ms()};
+    const struct auth_request shown = shown_by(request);
+    const char *reason = "";
+    /* It may be woken before the judge returns; the message is for this thread and waits its turn. */
+    request->state = REQUEST_WAITING;
+    enum auth_verdict verdict = auth_judge(request->endpoint->auth, &shown, &now, &request->wait, &reason);
+    if (verdict == AUTH_PENDING) {
+        request_wait(request);
+        return;
+    }
+    request->state = REQUEST_JUDGED;
+    if (verdict == AUTH_ALLOW) {
+        if (!request->endpoint->config->auth_none)
+            guard_prove(request->connection);
+        request_admit(request);
+    } else {
+        refuse(request, verdict, reason, SLICE_ABSENT);
+        request_end(request);
+    }
+}
+
+void request_take(struct loop *loop, const struct endpoint *endpoint, h2o_req_t *req, uint64_t begin_ms,
                   const char *request_id)
 {
     struct connection *connection = guard_connection(req);
     struct request *request = calloc(1, sizeof *request);
-    gauge_set(endpoint->last_batch, (double)clock_wall_ms() / 1000.0);
     if (request == NULL || !guard_acquire(connection)) {
         free(request);
         counter_add(endpoint->batches[BATCH_OVERLOADED], 1);
@@ -194,8 +371,10 @@ void request_take(struct loop *loop, struct endpoint *endpoint, h2o_req_t *req, 
         return;
     }
     request->loop = loop;
+    request->site = site_retain(loop->site);
     request->endpoint = endpoint;
     request->connection = connection;
+    request->wait.wake = on_wake;
     request->begin_ms = begin_ms;
     request->deadline_ms = begin_ms + endpoint->config->deadline_ms;
     request->bytes = req->entity.len;
@@ -206,15 +385,5 @@ void request_take(struct loop *loop, struct endpoint *endpoint, h2o_req_t *req, 
     guard_wait_begin(connection);
     h2o_linklist_insert(&loop->requests, &request->link);
     atomic_fetch_add(&loop->waiting, 1);
-
-    if (!guard_fits(loop->server, req->entity.len) || !fill_batch(request, req)) {
-        answer_failed(request, 503, "overloaded", "the in-flight budget is full", BATCH_OVERLOADED);
-        request_end(request);
-    } else if (clock_monotonic_ms() + PRODUCE_MIN_MS > request->deadline_ms) {
-        answer_failed(request, 503, "not_delivered", "too little time was left to write the batch",
-                      BATCH_NOT_DELIVERED);
-        request_end(request);
-    } else {
-        kafka_deliver(loop->server->kafka, request->batch);
-    }
+    request_judge(request);
 }

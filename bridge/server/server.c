@@ -34,6 +34,9 @@ static void register_metrics(struct server *server)
     metrics_gauge_callback(server->metrics, "in_flight_bytes",
                            "Bytes of batches in work, with their records, keys and headers.", NULL, 0,
                            read_in_flight, server);
+    struct metric_label labels[] = {{"endpoint", "other"}, {"status", "404"}};
+    server->other_requests = metrics_counter(server->metrics, "http_requests_total",
+                                             "Requests answered, by endpoint and status.", labels, 2);
     for (size_t i = 0; i < PROTOCOL_COUNT; i++) {
         struct metric_label label = {"protocol", protocols[i]};
         server->open_gauges[i] = (struct open_gauge){server, (enum protocol)i};
@@ -66,7 +69,8 @@ static void configure_h2o(struct server *server)
     /* The guard keeps these times; h2o's own are the wall clock's and come second. */
     server->h2o.http1.req_timeout = config->limits.idle_time_ms + config->limits.body_time_ms + 5000;
     server->h2o.http2.idle_timeout = config->limits.idle_time_ms + config->limits.body_time_ms + 5000;
-    server->h2o.http2.graceful_shutdown_timeout = config->shutdown.grace_ms + 1000;
+    /* The guard and server_drain end connections; a reload can lengthen shutdown.grace, up to 10 min. */
+    server->h2o.http2.graceful_shutdown_timeout = 601000;
     server->h2o.http1.upgrade_to_http2 = config->http2 ? 1 : 0;
     server->data_hosts[0] = add_host(server, "data", endpoint_on_request);
     server->admin_hosts[0] = add_host(server, "admin", admin_on_request);
@@ -93,23 +97,44 @@ struct server *server_create(const struct server_options *options, char *errstr,
         return NULL;
     }
     server->config = options->config;
+    server->routes = options->routes;
+    server->auth = options->auth;
     server->metrics = options->metrics;
+    pthread_mutex_init(&server->site_lock, NULL);
     server->budget.limit = options->config->limits.in_flight;
     raise_descriptor_limit(options->config->limits.connections);
     guard_metrics_register(server);
     register_metrics(server);
     configure_h2o(server);
-    if (!endpoints_create(server, errstr, errstr_size) || !listeners_open(server, errstr, errstr_size)) {
+    struct site *site = site_create(server, options->config, false, errstr, errstr_size);
+    if (site != NULL)
+        site_publish(server, site);
+    if (site == NULL || !listeners_open(server, errstr, errstr_size)) {
         server_stop(server);
         return NULL;
     }
     return server;
 }
 
-bool server_run(struct server *server, struct intake *intake, struct kafka *kafka, char *errstr,
-                size_t errstr_size)
+/* How long a reload waits for the loops, which look every TICK_MS. */
+#define FOLLOW_MAX_MS 2000
+
+bool server_reload(struct server *server, struct config *config, char *errstr, size_t errstr_size)
 {
-    server->intake = intake;
+    struct site *site = site_create(server, config, true, errstr, errstr_size);
+    if (site == NULL)
+        return false;
+    site_publish(server, site);
+    uint64_t until_ms = clock_monotonic_ms() + FOLLOW_MAX_MS;
+    for (size_t i = 0; i < server->loop_count; i++)
+        while (atomic_load(&server->loops[i].generation) != atomic_load(&server->generation) &&
+               clock_monotonic_ms() < until_ms)
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    return true;
+}
+
+bool server_run(struct server *server, struct kafka *kafka, char *errstr, size_t errstr_size)
+{
     server->kafka = kafka;
     if (!listeners_listen(server, errstr, errstr_size))
         return false;
@@ -183,8 +208,11 @@ void server_stop(struct server *server)
     for (size_t i = 0; i < server->loop_count; i++)
         free(server->loops[i].acceptors);
     h2o_config_dispose(&server->h2o);
-    endpoints_free(server);
     listeners_close(server);
+    for (size_t i = 0; i < server->loop_count; i++)
+        site_release(server->loops[i].site);
+    site_release(server->site);
+    pthread_mutex_destroy(&server->site_lock);
     free(server->loops);
     free(server);
 }

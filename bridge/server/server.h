@@ -9,15 +9,19 @@
 
 #include <stddef.h>
 
+#include "auth/auth.h"
 #include "config/config.h"
-#include "intake/intake.h"
+#include "intake/routes.h"
 #include "kafka/kafka.h"
 #include "telemetry/metrics.h"
 
 struct server;
 
+/* All must outlive the server. */
 struct server_options {
-    const struct config *config;
+    struct config *config; /* not changed but that its secrets are forgotten */
+    const struct routes *routes;
+    struct auth_service *auth;
     struct metrics *metrics;
 };
 
@@ -28,10 +32,15 @@ void server_check(const struct config *config, struct config_errors *errors);
  * one line in errstr, when an address or a certificate cannot be used. */
 struct server *server_create(const struct server_options *options, char *errstr, size_t errstr_size);
 
-/* Starts to accept. All arguments must outlive the server. False, with one line
+/* Starts to accept. kafka must outlive the server. False, with one line
  * in errstr, when a thread or a listener cannot be started. */
-bool server_run(struct server *server, struct intake *intake, struct kafka *kafka, char *errstr,
-                size_t errstr_size);
+bool server_run(struct server *server, struct kafka *kafka, char *errstr, size_t errstr_size);
+
+/* Serves by another configuration from now on, as far as that needs no restart (config_restart_options): new
+ * requests go by the new one once this returns, what is in work by the one it began with; no connection is
+ * closed. Takes the configuration over, in any case. False, with one line in errstr and nothing changed, when
+ * a file cannot be used or memory is short. */
+bool server_reload(struct server *server, struct config *config, char *errstr, size_t errstr_size);
 
 /* First step of the end: /health/ready turns to 503; everything is still served. */
 void server_set_draining(struct server *server);
@@ -41,7 +50,7 @@ void server_set_draining(struct server *server);
  * has been answered, at most timeout_ms. True when all were. */
 bool server_drain(struct server *server, int timeout_ms);
 
-/* Last step, after kafka_stop: ends the loops and frees everything. */
+/* Last step, after kafka_stop and auth_service_stop: ends the loops and frees everything. */
 void server_stop(struct server *server);
 
 #endif
