@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `serve`: starts the rooms in order, waits for signals, ends them in order. Main
-// thread; every other thread has the signals blocked.
+// `serve`: starts the rooms in order, waits for signals and changed files, ends the rooms in
+// order. Main thread; every other thread has the signals blocked.
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include "clock.h"
 #include "command/command.h"
 #include "command/setup.h"
+#include "command/watch.h"
 #include "kafka/kafka.h"
 #include "server/server.h"
 #include "telemetry/log.h"
@@ -62,21 +64,94 @@ static void arm_second_signal(void)
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-/* Returns the exit status that the signal asks for. */
-static int wait_for_end(const sigset_t *set)
+/* --- reload --- */
+
+/* What runs, and by which configuration. */
+struct running {
+    const char *path;
+    bool embedded;
+    const struct config *start; /* what only a start can change goes by this */
+    struct server *server;
+    struct gauge *reload_success;
+    struct watch watch;
+    uint64_t delay_ms, grace_ms; /* of the newest configuration */
+};
+
+static void log_restart_option(void *data, const char *option)
 {
+    (void)data;
+    log_warning("a changed option needs a restart to take effect", LOG_TEXT("option", option));
+}
+
+#define ERRORS_LOGGED_MAX 20
+
+static void log_refused(const struct config_errors *errors)
+{
+    for (size_t i = 0; i < errors->count && i < ERRORS_LOGGED_MAX; i++)
+        log_error("configuration refused", LOG_TEXT("error", errors->items[i].message),
+                  LOG_INT("line", errors->items[i].mark.line),
+                  LOG_INT("column", errors->items[i].mark.column));
+}
+
+/* Files of a configuration that was refused are watched too: it may become good by one of them. */
+static void watch_files(struct running *running, struct config_files *files)
+{
+    if (!watch_set(&running->watch, files))
+        log_error("out of memory: changed files are not noticed any more, SIGHUP is");
+}
+
+static bool take_over(struct running *running, struct setup *wanted)
+{
+    struct config *config = wanted->config;
+    const uint64_t delay_ms = config->shutdown.delay_ms, grace_ms = config->shutdown.grace_ms;
+    const enum log_level level = config->log.level;
+    const enum log_format format = config->log.format;
+    char errstr[512];
+    config_restart_options(running->start, config, log_restart_option, NULL);
+    routes_free(wanted->routes); /* only the start's are used; these have shown that they can be made */
+    if (!server_reload(running->server, config, errstr, sizeof errstr)) {
+        log_error("configuration refused", LOG_TEXT("error", errstr));
+        return false;
+    }
+    running->delay_ms = delay_ms;
+    running->grace_ms = grace_ms;
+    log_configure(level, format, STDERR_FILENO);
+    log_info("configuration reloaded", LOG_TEXT("path", running->path));
+    return true;
+}
+
+static void reload(struct running *running)
+{
+    struct config_errors errors = {0};
+    struct config_files files = {0};
+    struct setup wanted;
+    bool good = setup_load(&wanted, running->path, running->embedded, &errors, &files);
+    if (good)
+        good = take_over(running, &wanted);
+    else
+        log_refused(&errors);
+    gauge_set(running->reload_success, good ? 1 : 0);
+    watch_files(running, &files);
+    config_files_free(&files);
+    config_errors_free(&errors);
+}
+
+/* Serves until a signal says to end; the exit status that it asks for. */
+static int wait_for_end(struct running *running, const sigset_t *set)
+{
+    const struct timespec second = {.tv_sec = 1};
     for (;;) {
-        int number = 0;
-        if (sigwait(set, &number) != 0)
-            continue;
-        if (number == SIGHUP) {
-            log_info("SIGHUP ignored: a new configuration needs a restart");
-            continue;
+        int number = sigtimedwait(set, NULL, &second);
+        if (number == SIGHUP || (number < 0 && errno == EAGAIN && watch_look(&running->watch))) {
+            log_info("reading the configuration again",
+                     LOG_TEXT("cause", number == SIGHUP ? "SIGHUP" : "a file has changed"));
+            reload(running);
+        } else if (number > 0) {
+            log_info("ending", LOG_TEXT("signal", number == SIGTERM  ? "SIGTERM"
+                                                  : number == SIGINT ? "SIGINT"
+                                                                     : "producer broken"));
+            return number == SIGUSR1 ? 1 : 0;
         }
-        log_info("ending", LOG_TEXT("signal", number == SIGTERM  ? "SIGTERM"
-                                              : number == SIGINT ? "SIGINT"
-                                                                 : "producer broken"));
-        return number == SIGUSR1 ? 1 : 0;
     }
 }
 
@@ -91,9 +166,9 @@ static void wait_ms(uint64_t ms)
     }
 }
 
-static int serve(struct setup *setup, bool embedded, const sigset_t *signals)
+static int serve(struct running *running, struct setup *setup, const sigset_t *signals)
 {
-    const struct config *config = setup->config;
+    struct config *config = setup->config;
     char errstr[512];
     int status = 1;
     struct kafka *kafka = NULL;
@@ -101,38 +176,46 @@ static int serve(struct setup *setup, bool embedded, const sigset_t *signals)
     struct metrics *metrics = metrics_create();
     struct metric_label version = {"version", BRIDGE_VERSION};
     gauge_set(metrics_gauge(metrics, "build_info", "1, with the version as label.", &version, 1), 1);
-    struct intake *intake = intake_create(config, setup->routes);
-    struct server *server =
-        server_create(&(struct server_options){.config = config, .metrics = metrics}, errstr, sizeof errstr);
-    if (intake == NULL || server == NULL) {
-        log_error(intake == NULL ? "out of memory" : errstr);
+    running->reload_success = metrics_gauge(metrics, "config_reload_success",
+                                            "1 when the newest configuration is served.", NULL, 0);
+    gauge_set(running->reload_success, 1);
+    struct server *server = NULL;
+    struct auth_service *auth = auth_service_create(metrics, errstr, sizeof errstr);
+    if (auth != NULL)
+        server = server_create(
+            &(struct server_options){
+                .config = config, .routes = setup->routes, .auth = auth, .metrics = metrics},
+            errstr, sizeof errstr);
+    if (server == NULL) {
+        log_error(errstr);
         status = 2;
         goto out;
     }
     kafka = kafka_start(&(struct kafka_options){.config = config,
                                                 .routes = setup->routes,
                                                 .metrics = metrics,
-                                                .embedded = embedded,
+                                                .embedded = running->embedded,
                                                 .broken = on_broken},
                         errstr, sizeof errstr);
     if (kafka == NULL) {
         log_error("cannot start", LOG_TEXT("reason", errstr));
         goto out;
     }
-    if (!server_run(server, intake, kafka, errstr, sizeof errstr)) {
+    if (!server_run(server, kafka, errstr, sizeof errstr)) {
         log_error(errstr);
         status = 2;
         goto out;
     }
     log_info("ready", LOG_TEXT("version", BRIDGE_VERSION), LOG_TEXT("kafka", kafka_bootstrap(kafka)));
 
-    status = wait_for_end(signals);
+    running->server = server;
+    status = wait_for_end(running, signals);
     arm_second_signal();
     server_set_draining(server);
     if (status == 0)
-        wait_ms(config->shutdown.delay_ms);
-    uint64_t until_ms = clock_monotonic_ms() + config->shutdown.grace_ms;
-    if (!server_drain(server, (int)config->shutdown.grace_ms)) {
+        wait_ms(running->delay_ms);
+    uint64_t until_ms = clock_monotonic_ms() + running->grace_ms;
+    if (!server_drain(server, (int)running->grace_ms)) {
         log_warning("not every batch was answered within shutdown.grace");
         status = 1;
     }
@@ -144,12 +227,14 @@ static int serve(struct setup *setup, bool embedded, const sigset_t *signals)
 out:
     if (kafka != NULL && !kafka_stopped)
         kafka_stop(kafka, 0);
+    if (auth != NULL)
+        auth_service_stop(auth);
     if (server != NULL)
         server_stop(server);
+    if (auth != NULL)
+        auth_service_free(auth);
     if (kafka != NULL) /* after the admin pages, which ask for its health */
         kafka_free(kafka);
-    if (intake != NULL)
-        intake_free(intake);
     metrics_free(metrics);
     return status;
 }
@@ -183,16 +268,25 @@ int command_serve(int argc, char **argv)
     sigset_t signals;
     block_signals(&signals);
     struct config_errors errors = {0};
+    struct config_files files = {0};
     struct setup setup;
-    if (!setup_load(&setup, path, embedded, &errors)) {
+    if (!setup_load(&setup, path, embedded, &errors, &files)) {
         config_errors_print(&errors, path, stderr);
         config_errors_free(&errors);
+        config_files_free(&files);
         return 2;
     }
     config_errors_free(&errors);
-    log_configure(setup.config->log.level, setup.config->log.format, 2);
+    log_configure(setup.config->log.level, setup.config->log.format, STDERR_FILENO);
     log_capture_stderr();
-    int status = serve(&setup, embedded, &signals);
+    struct running running = {.path = path,
+                              .embedded = embedded,
+                              .start = setup.config,
+                              .delay_ms = setup.config->shutdown.delay_ms,
+                              .grace_ms = setup.config->shutdown.grace_ms};
+    watch_files(&running, &files);
+    int status = serve(&running, &setup, &signals);
+    watch_free(&running.watch);
     setup_free(&setup);
     return status;
 }

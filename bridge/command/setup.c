@@ -12,14 +12,15 @@ static void judge(const struct config *config, struct config_errors *errors)
     server_check(config, errors);
 }
 
-bool setup_load(struct setup *setup, const char *path, bool embedded, struct config_errors *errors)
+bool setup_load(struct setup *setup, const char *path, bool embedded, struct config_errors *errors,
+                struct config_files *files)
 {
     setup->routes = NULL;
-    setup->config = config_load(path, !embedded, judge, errors);
+    setup->config = config_load(path, !embedded, judge, errors, files);
     if (setup->config == NULL)
         return false;
     setup->routes = routes_create(setup->config, errors);
-    if (errors->count == 0)
+    if (!config_errors_any(errors))
         return true;
     setup_free(setup);
     return false;

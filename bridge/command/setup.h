@@ -15,9 +15,10 @@ struct setup {
 };
 
 /* Reads and judges the configuration and makes the routes; everything that is wrong
- * stands in *errors. False when anything is, with nothing left to free but errors. */
-bool setup_load(struct setup *setup, const char *path, bool embedded, struct config_errors *errors)
-    __attribute__((warn_unused_result));
+ * stands in *errors. False when anything is, with nothing left to free but errors and files. files: as for
+ * config_load. */
+bool setup_load(struct setup *setup, const char *path, bool embedded, struct config_errors *errors,
+                struct config_files *files) __attribute__((warn_unused_result));
 void setup_free(struct setup *setup);
 
 #endif

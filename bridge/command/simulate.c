@@ -14,8 +14,8 @@
 #include "command/command.h"
 
 #define FILE_MAX (64u << 20)
-#define TOKEN_MAX 8192
-#define MUNCHKIN_ID_MAX 64
+#define SECRET_FILE_MAX (64U << 10)
+#define ID_MAX 64
 
 static const char usage[] =
     "usage: marketo-bridge simulate --url URL --sender activity-push|adobe-io [option]...\n"
@@ -42,14 +42,31 @@ static const char usage[] =
     "  --connections N        at most so many connections (8)\n"
     "  --concurrency N        at most so many batches under way (HTTP/1.1: one for each connection,\n"
     "                         HTTP/2: 8 for each)\n"
-    "  --token TOKEN          sent as Authorization: Bearer TOKEN\n"
-    "  --token-file FILE      its first line is the token\n"
     "  --ca FILE              certificates to trust, PEM\n"
-    "  --insecure             do not check the receiver's certificate\n"
+    "  --insecure             do not check the receiver's certificate, nor that of the token URL\n"
     "  --time-scale X         multiplies the waits before retries; 0.01 makes a minute 0.6 s (1)\n"
     "  --no-retry             what would be tried again is left unfinished\n"
     "  --patience TIME        end when something is waiting and nothing was delivered for so long\n"
+    "as whom (files that change are read again within two seconds, while it runs)\n"
+    "  --token TOKEN          sent as Authorization: Bearer TOKEN\n"
+    "  --token-file FILE      its first line is the token\n"
+    "  --oauth-token-url URL  tokens are fetched here (OAuth 2.0 client credentials), the first one before\n"
+    "                         the run, and renewed before they expire\n"
+    "  --oauth-client-id ID\n"
+    "  --oauth-client-secret-file FILE\n"
+    "                         its first line is the secret; without it OAUTH_CLIENT_SECRET of the\n"
+    "                         environment. --oauth-client-secret SECRET for trying out: others can see it\n"
+    "  --oauth-resource URI, --oauth-audience A, --oauth-scope S\n"
+    "                         what the token is to be good for\n"
+    "  --oauth-renew TIME     renew as often as this, however long the tokens live\n"
+    "  --sign FILE            adobe-io: private RSA key, PEM, that signs each body; with --key-path, once\n"
+    "                         or twice: the first pair makes signature 1, the second one signature 2\n"
+    "  --key-path PATH        where the receiver finds the public key, as /prod/keys/name.pem; @FILE: the\n"
+    "                         path is the first line of FILE\n"
+    "  --cert FILE            certificate to show in TLS, PEM; read anew for each connection\n"
+    "  --cert-key FILE        its key (in the same file)\n"
     "what\n"
+    "  --recipient ID         adobe-io: client id that the events are for (Adobe's sample)\n"
     "  --munchkin-id ID       (123-ABC-456)\n"
     "  --types N              only the first N activity types of the catalog\n"
     "  --streams LIST         adobe-io: activity,audit,notification,observability (all, mostly activity)\n"
@@ -69,6 +86,19 @@ enum option_id {
     OPTION_CONCURRENCY,
     OPTION_TOKEN,
     OPTION_TOKEN_FILE,
+    OPTION_OAUTH_TOKEN_URL,
+    OPTION_OAUTH_CLIENT_ID,
+    OPTION_OAUTH_CLIENT_SECRET,
+    OPTION_OAUTH_CLIENT_SECRET_FILE,
+    OPTION_OAUTH_RESOURCE,
+    OPTION_OAUTH_AUDIENCE,
+    OPTION_OAUTH_SCOPE,
+    OPTION_OAUTH_RENEW,
+    OPTION_SIGN,
+    OPTION_KEY_PATH,
+    OPTION_CERT,
+    OPTION_CERT_KEY,
+    OPTION_RECIPIENT,
     OPTION_CA,
     OPTION_INSECURE,
     OPTION_TIME_SCALE,
@@ -95,6 +125,19 @@ static const struct option option_table[] = {
     {"concurrency", required_argument, NULL, OPTION_CONCURRENCY},
     {"token", required_argument, NULL, OPTION_TOKEN},
     {"token-file", required_argument, NULL, OPTION_TOKEN_FILE},
+    {"oauth-token-url", required_argument, NULL, OPTION_OAUTH_TOKEN_URL},
+    {"oauth-client-id", required_argument, NULL, OPTION_OAUTH_CLIENT_ID},
+    {"oauth-client-secret", required_argument, NULL, OPTION_OAUTH_CLIENT_SECRET},
+    {"oauth-client-secret-file", required_argument, NULL, OPTION_OAUTH_CLIENT_SECRET_FILE},
+    {"oauth-resource", required_argument, NULL, OPTION_OAUTH_RESOURCE},
+    {"oauth-audience", required_argument, NULL, OPTION_OAUTH_AUDIENCE},
+    {"oauth-scope", required_argument, NULL, OPTION_OAUTH_SCOPE},
+    {"oauth-renew", required_argument, NULL, OPTION_OAUTH_RENEW},
+    {"sign", required_argument, NULL, OPTION_SIGN},
+    {"key-path", required_argument, NULL, OPTION_KEY_PATH},
+    {"cert", required_argument, NULL, OPTION_CERT},
+    {"cert-key", required_argument, NULL, OPTION_CERT_KEY},
+    {"recipient", required_argument, NULL, OPTION_RECIPIENT},
     {"ca", required_argument, NULL, OPTION_CA},
     {"insecure", no_argument, NULL, OPTION_INSECURE},
     {"time-scale", required_argument, NULL, OPTION_TIME_SCALE},
@@ -112,8 +155,8 @@ static const struct option option_table[] = {
 /* What is built while the options are read. */
 struct arguments {
     struct simulate_options options;
-    char *authorization;
-    bool seed_given, streams_given, help;
+    struct slice client_secret; /* the file's content */
+    bool seed_given, streams_given, recipient_given, help;
 };
 
 /* Says what is wrong; always false. */
@@ -177,18 +220,17 @@ static bool read_duration(const char *name, const char *text, uint64_t *out_ms)
     return refuse("--%s: a time with its unit (500ms, 5s, 2m, 1h) is needed, not \"%s\"", name, text);
 }
 
-static bool read_url(const char *text, struct simulate_options *options)
+static bool read_url(const char *name, const char *text, bool *https)
 {
     char *scheme = NULL;
     CURLU *parts = curl_url();
     if (parts != NULL && curl_url_set(parts, CURLUPART_URL, text, 0) == CURLUE_OK)
         curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0);
     bool http = scheme != NULL && strcmp(scheme, "http") == 0;
-    options->https = scheme != NULL && strcmp(scheme, "https") == 0;
-    options->url = text;
+    *https = scheme != NULL && strcmp(scheme, "https") == 0;
     curl_free(scheme);
     curl_url_cleanup(parts);
-    return http || options->https ? true : refuse("--url: an http or https URL is needed, not \"%s\"", text);
+    return http || *https ? true : refuse("--%s: an http or https URL is needed, not \"%s\"", name, text);
 }
 
 static bool read_streams(const char *text, struct generator_options *content)
@@ -209,86 +251,31 @@ static bool read_streams(const char *text, struct generator_options *content)
     }
 }
 
-static bool read_munchkin_id(const char *text, struct generator_options *content)
+/* What stands in bodies as it is. */
+static bool read_id(const char *name, const char *text, const char **id)
 {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-";
     size_t len = strlen(text);
-    if (len == 0 || len > MUNCHKIN_ID_MAX || strspn(text, allowed) != len)
-        return refuse("--munchkin-id: up to %d letters, digits and hyphens are needed, not \"%s\"",
-                      MUNCHKIN_ID_MAX, text);
-    content->munchkin_id = text;
+    if (len == 0 || len > ID_MAX || strspn(text, allowed) != len)
+        return refuse("--%s: up to %d letters, digits and hyphens are needed, not \"%s\"", name, ID_MAX,
+                      text);
+    *id = text;
     return true;
 }
 
-/* The token itself is not repeated in messages. */
-static bool take_token(const char *name, struct slice token, struct arguments *arguments)
+static bool take_text(const char **option, const char *text)
 {
-    static const char head[] = "authorization: Bearer ";
-    if (token.len == 0 || token.len > TOKEN_MAX)
-        return refuse("--%s: a token of 1 to %d characters is needed", name, TOKEN_MAX);
-    for (size_t i = 0; i < token.len; i++) {
-        if (token.ptr[i] <= ' ' || token.ptr[i] > '~')
-            return refuse("--%s: the token holds a character that cannot stand in a header", name);
-    }
-    char *line = malloc(sizeof head + token.len);
-    if (line == NULL)
-        return refuse("out of memory");
-    memcpy(line, head, sizeof head - 1);
-    memcpy(line + sizeof head - 1, token.ptr, token.len);
-    line[sizeof head - 1 + token.len] = '\0';
-    free(arguments->authorization);
-    arguments->authorization = line;
-    arguments->options.authorization = line;
+    *option = text;
     return true;
 }
 
-/* The whole file, to be freed by the caller; ptr NULL when it cannot be read. */
-static struct slice read_file(const char *name, const char *path)
+/* One of a few that belong to pairs. */
+static bool add_to_pairs(const char *name, const char *text, const char *texts[PROOF_PAIRS], size_t *count)
 {
-    size_t len = 0, capacity = 0;
-    char *text = NULL;
-    const char *cause = NULL;
-    FILE *file = fopen(path, "rb");
-    if (file == NULL) {
-        refuse("--%s: %s: %s", name, path, strerror(errno));
-        return SLICE_ABSENT;
-    }
-    while (cause == NULL && feof(file) == 0) {
-        if (len == capacity) {
-            capacity = capacity * 2 + 65536;
-            char *grown = realloc(text, capacity);
-            if (grown == NULL) {
-                cause = "out of memory";
-                break;
-            }
-            text = grown;
-        }
-        len += fread(text + len, 1, capacity - len, file);
-        if (ferror(file) != 0)
-            cause = strerror(errno);
-        else if (len > FILE_MAX)
-            cause = "larger than 64 MiB";
-    }
-    fclose(file);
-    if (cause != NULL) {
-        refuse("--%s: %s: %s", name, path, cause);
-        free(text);
-        return SLICE_ABSENT;
-    }
-    return (struct slice){text, len};
-}
-
-static bool read_token_file(const char *path, struct arguments *arguments)
-{
-    struct slice text = read_file("token-file", path);
-    if (!slice_present(text))
-        return false;
-    struct slice line = {text.ptr, 0};
-    while (line.len < text.len && line.ptr[line.len] != '\n' && line.ptr[line.len] != '\r')
-        line.len++;
-    bool ok = take_token("token-file", line, arguments);
-    free((char *)(uintptr_t)text.ptr);
-    return ok;
+    if (*count == PROOF_PAIRS)
+        return refuse("--%s: at most %d of them", name, PROOF_PAIRS);
+    texts[(*count)++] = text;
+    return true;
 }
 
 static bool add_body(const char *path, struct simulate_options *options)
@@ -302,9 +289,10 @@ static bool add_body(const char *path, struct simulate_options *options)
         options->bodies = bodies;
     if (files == NULL || bodies == NULL)
         return refuse("out of memory");
-    struct slice body = read_file("body", path);
+    char errstr[512];
+    struct slice body = file_read(path, FILE_MAX, errstr, sizeof errstr);
     if (!slice_present(body))
-        return false;
+        return refuse("--body: %s", errstr);
     files[count - 1] = path;
     bodies[count - 1] = body;
     options->file_count = count;
@@ -314,9 +302,12 @@ static bool add_body(const char *path, struct simulate_options *options)
 static bool take_option(int id, const char *text, struct arguments *arguments)
 {
     struct simulate_options *options = &arguments->options;
+    struct proof_options *proof = &options->proof_options;
+    bool https;
     switch ((enum option_id)id) {
     case OPTION_URL:
-        return read_url(text, options);
+        options->url = text;
+        return read_url("url", text, &options->https);
     case OPTION_SENDER:
         options->rule = sender_rule_find(text);
         return options->rule != NULL ? true : refuse("--sender: activity-push or adobe-io, not \"%s\"", text);
@@ -339,9 +330,37 @@ static bool take_option(int id, const char *text, struct arguments *arguments)
     case OPTION_CONCURRENCY:
         return read_size("concurrency", text, 16384, &options->concurrency);
     case OPTION_TOKEN:
-        return take_token("token", slice_of(text), arguments);
+        return take_text(&proof->token, text);
     case OPTION_TOKEN_FILE:
-        return read_token_file(text, arguments);
+        return take_text(&proof->token_file, text);
+    case OPTION_OAUTH_TOKEN_URL:
+        proof->oauth.token_url = text;
+        return read_url("oauth-token-url", text, &https);
+    case OPTION_OAUTH_CLIENT_ID:
+        return take_text(&proof->oauth.client_id, text);
+    case OPTION_OAUTH_CLIENT_SECRET:
+        return take_text(&proof->oauth.client_secret, text);
+    case OPTION_OAUTH_CLIENT_SECRET_FILE:
+        return take_text(&proof->oauth_client_secret_file, text);
+    case OPTION_OAUTH_RESOURCE:
+        return take_text(&proof->oauth.resource, text);
+    case OPTION_OAUTH_AUDIENCE:
+        return take_text(&proof->oauth.audience, text);
+    case OPTION_OAUTH_SCOPE:
+        return take_text(&proof->oauth.scope, text);
+    case OPTION_OAUTH_RENEW:
+        return read_duration("oauth-renew", text, &proof->oauth.renew_ms);
+    case OPTION_SIGN:
+        return add_to_pairs("sign", text, proof->keys, &proof->key_count);
+    case OPTION_KEY_PATH:
+        return add_to_pairs("key-path", text, proof->paths, &proof->path_count);
+    case OPTION_CERT:
+        return take_text(&proof->cert, text);
+    case OPTION_CERT_KEY:
+        return take_text(&proof->cert_key, text);
+    case OPTION_RECIPIENT:
+        arguments->recipient_given = true;
+        return read_id("recipient", text, &options->content.recipient);
     case OPTION_CA:
         options->ca = text;
         return true;
@@ -356,7 +375,7 @@ static bool take_option(int id, const char *text, struct arguments *arguments)
     case OPTION_PATIENCE:
         return read_duration("patience", text, &options->patience_ms);
     case OPTION_MUNCHKIN_ID:
-        return read_munchkin_id(text, &options->content);
+        return read_id("munchkin-id", text, &options->content.munchkin_id);
     case OPTION_TYPES:
         return read_size("types", text, 10000, &options->content.types);
     case OPTION_STREAMS:
@@ -373,6 +392,33 @@ static bool take_option(int id, const char *text, struct arguments *arguments)
         return true;
     }
     return false;
+}
+
+/* The secret is neither repeated in messages nor, but for trying out, in the process list. */
+static bool complete_proof(struct arguments *arguments)
+{
+    struct simulate_options *options = &arguments->options;
+    struct proof_options *proof = &options->proof_options;
+    struct oauth_options *oauth = &proof->oauth;
+    char errstr[512];
+
+    if (oauth->token_url != NULL && oauth->client_secret == NULL && proof->oauth_client_secret_file == NULL)
+        oauth->client_secret = getenv("OAUTH_CLIENT_SECRET");
+    if (!proof_options_check(proof, options->rule, options->https, errstr, sizeof errstr))
+        return refuse("%s", errstr);
+    oauth->ca = options->ca;
+    oauth->insecure = options->insecure;
+    if (proof->oauth_client_secret_file != NULL) {
+        arguments->client_secret =
+            file_read(proof->oauth_client_secret_file, SECRET_FILE_MAX, errstr, sizeof errstr);
+        if (!slice_present(arguments->client_secret))
+            return refuse("--oauth-client-secret-file: %s", errstr);
+        struct slice line = file_first_line(arguments->client_secret);
+        ((char *)(uintptr_t)line.ptr)[line.len] = '\0'; /* its own memory, with room for it */
+        oauth->client_secret = line.ptr;
+    }
+    options->proof = proof_create(proof, errstr, sizeof errstr);
+    return options->proof != NULL ? true : refuse("%s", errstr);
 }
 
 /* What only the options together can tell. */
@@ -392,6 +438,8 @@ static bool complete_options(struct arguments *arguments)
         return refuse("--events has no meaning with --body: each file is posted once");
     if (arguments->streams_given && options->rule->sender != SENDER_ADOBE_IO)
         return refuse("--streams: %s sends activities only", options->rule->name);
+    if (arguments->recipient_given && options->rule->sender != SENDER_ADOBE_IO)
+        return refuse("--recipient: events of %s name none", options->rule->name);
     if (options->concurrency == 0)
         options->concurrency = options->connections * (options->http2 ? 8 : 1);
     if (options->concurrency < options->connections)
@@ -402,7 +450,7 @@ static bool complete_options(struct arguments *arguments)
     if (!arguments->seed_given)
         options->content.seed &= (UINT64_C(1) << 48) - 1; /* short to type, exact in any JSON reader */
     options->content.sender = options->rule->sender;
-    return true;
+    return complete_proof(arguments);
 }
 
 static bool read_arguments(int argc, char **argv, struct arguments *arguments)
@@ -430,7 +478,9 @@ int command_simulate(int argc, char **argv)
     struct arguments arguments = {
         .options = {.connections = 8,
                     .time_scale = 1,
-                    .content = {.munchkin_id = "123-ABC-456", .streams = {true, true, true, true}}},
+                    .content = {.munchkin_id = "123-ABC-456",
+                                .recipient = "0f13cce22f4645328e01b90262b3ee51",
+                                .streams = {true, true, true, true}}},
     };
     int status = 2;
 
@@ -447,10 +497,11 @@ int command_simulate(int argc, char **argv)
         }
     }
     for (size_t i = 0; i < arguments.options.file_count; i++)
-        free((char *)(uintptr_t)arguments.options.bodies[i].ptr);
+        file_free(arguments.options.bodies[i]);
     free(arguments.options.bodies);
     free(arguments.options.files);
-    free(arguments.authorization);
+    proof_free(arguments.options.proof);
+    file_free(arguments.client_secret);
     curl_global_cleanup();
     return status;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The parts of `marketo-bridge simulate`, which plays Adobe: the rules of the two
-// senders, the bodies, the run, the result. All on the main thread.
+// senders, the bodies, the proof of who sends, the run, the result. All on the main thread.
 #ifndef BRIDGE_COMMAND_SIMULATE_H
 #define BRIDGE_COMMAND_SIMULATE_H
 
@@ -48,6 +48,7 @@ bool sender_rule_pauses(const struct sender_rule *rule, unsigned retry);
 struct generator_options {
     enum sender sender;
     const char *munchkin_id;    /* [A-Za-z0-9-] */
+    const char *recipient;      /* adobe-io: recipientclientid; stands in JSON as it is */
     size_t types;               /* of the catalog's activity types, from its start; 0: all */
     bool streams[STREAM_COUNT]; /* adobe-io only; at least one */
     uint64_t seed;
@@ -170,6 +171,124 @@ bool retry_queue_push(struct retry_queue *queue, struct delivery delivery)
 struct delivery retry_queue_pop(struct retry_queue *queue);
 void retry_queue_free(struct retry_queue *queue);
 
+/* simulate_file.c: files that options name. */
+
+/* The whole file with a terminating NUL that is not counted, to be freed by the caller. ptr NULL,
+ * with words that name the file in errstr, when it cannot be read or is larger. */
+struct slice file_read(const char *path, size_t max, char *errstr, size_t errstr_size);
+void file_free(struct slice text);
+/* The first line, without its end; a piece of text. */
+struct slice file_first_line(struct slice text);
+
+/* A file that may be replaced while it is used. Zero-initialise but for `path`. */
+struct watched_file {
+    const char *path;          /* NULL: none, always the same */
+    int64_t noted[4], seen[4]; /* what tells one state of a file from another */
+};
+
+enum watched_state {
+    WATCHED_SAME,   /* as it was noted */
+    WATCHED_MOVING, /* not as at the last look: perhaps it is being written, or others follow */
+    WATCHED_CHANGED /* another one than was noted, and still as at the last look */
+};
+
+/* Before it is read. */
+void watched_file_note(struct watched_file *file);
+enum watched_state watched_file_look(struct watched_file *file);
+
+/* simulate_oauth.c: tokens from an identity provider. */
+
+struct oauth_options {
+    const char *token_url; /* NULL: none are fetched */
+    const char *client_id, *client_secret;
+    const char *resource, *audience, *scope; /* NULL: not sent */
+    uint64_t renew_ms;                       /* 0: shortly before the token expires */
+    const char *ca;                          /* NULL: the system's */
+    bool insecure;
+};
+
+#define TOKEN_MAX 8192
+/* Whether it can stand in a header. */
+bool token_is_well_formed(struct slice token);
+
+/* What a token endpoint has said (RFC 6749 section 5.1). */
+struct oauth_answer {
+    struct slice token;  /* in the answer's own memory, which is changed for it */
+    uint64_t expires_ms; /* from when it was asked for; 0: not said */
+};
+/* False, with what is wrong in *words, a literal. */
+bool oauth_read_answer(char *body, size_t len, struct oauth_answer *answer, const char **words);
+
+/* When a token is to be renewed, counted from when it was asked for; 0: never. */
+uint64_t oauth_renew_after_ms(const struct oauth_options *options, uint64_t expires_ms);
+
+/* The request: the form, to be freed by the caller, and the header's line; NULL when out of memory. */
+char *oauth_make_form(const struct oauth_options *options);
+char *oauth_make_authorization(const struct oauth_options *options);
+
+struct oauth;
+
+/* The options must outlive it. NULL when out of memory. */
+struct oauth *oauth_create(const struct oauth_options *options);
+void oauth_free(struct oauth *oauth);
+/* Fetches the first token, waiting for it. False, with one line in errstr. */
+bool oauth_begin(struct oauth *oauth, char *errstr, size_t errstr_size);
+/* Renews it when that is due, without waiting. Returns when it is to be called again. */
+uint64_t oauth_run(struct oauth *oauth, uint64_t now_us);
+/* The newest token, once for each; false when it was taken before. */
+bool oauth_take_token(struct oauth *oauth, struct slice *token);
+
+/* simulate_proof.c: what a request shows so that it is let in. */
+
+#define PROOF_PAIRS 2
+#define PROOF_SIGNATURE_MAX 2048 /* bytes in base64: keys of up to 12288 bits */
+#define PROOF_PATH_MAX 512
+
+struct proof_options {
+    const char *token;      /* --token */
+    const char *token_file; /* --token-file: its first line */
+    struct oauth_options oauth;
+    const char *oauth_client_secret_file;
+    const char *keys[PROOF_PAIRS];  /* --sign: private keys, PEM */
+    const char *paths[PROOF_PAIRS]; /* --key-path: the path, or @FILE with it in its first line */
+    size_t key_count, path_count;
+    const char *cert, *cert_key; /* --cert, --cert-key: for TLS; cert_key NULL: in the same file */
+};
+
+/* What cannot be meant, before anything is read; false, with one line in errstr. */
+bool proof_options_check(const struct proof_options *options, const struct sender_rule *rule, bool https,
+                         char *errstr, size_t errstr_size);
+
+struct proof;
+
+/* Reads the files. The options must outlive it. NULL, with one line in errstr. */
+struct proof *proof_create(const struct proof_options *options, char *errstr, size_t errstr_size);
+void proof_free(struct proof *proof);
+
+/* Fetches the first token, when they are fetched. False, with one line in errstr. */
+bool proof_begin(struct proof *proof, char *errstr, size_t errstr_size);
+/* Reads what has changed, once a second, and renews a token. What cannot be read or fetched is told, and the
+ * old goes on. Returns when it is to be called again; CLIENT_NEVER: need not be. */
+uint64_t proof_run(struct proof *proof, uint64_t now_us);
+
+/* The Authorization header's line, kept while a request uses it. */
+struct proof_line {
+    size_t users;
+    char text[];
+};
+/* NULL: none is sent. */
+struct proof_line *proof_hold_authorization(struct proof *proof);
+void proof_line_release(struct proof_line *line); /* may be NULL */
+
+/* The lines of the headers x-adobe-digital-signature-1, x-adobe-public-key1-path, …. */
+struct proof_signature {
+    char signature[PROOF_SIGNATURE_MAX + 64], path[PROOF_PATH_MAX + 64];
+};
+size_t proof_signature_count(const struct proof *proof);
+/* Signs a body with each key. False when it could not be signed. */
+bool proof_sign(const struct proof *proof, struct slice body, struct proof_signature signatures[PROOF_PAIRS])
+    __attribute__((warn_unused_result));
+
 /* What the options say. */
 
 struct simulate_options {
@@ -178,9 +297,10 @@ struct simulate_options {
     bool https;
     bool http2;
     bool insecure;
-    const char *ca;            /* NULL: the system's */
-    const char *authorization; /* the header's line; NULL: none is sent */
-    double rate;               /* batches per second; 0: closed loop */
+    const char *ca; /* NULL: the system's */
+    struct proof_options proof_options;
+    struct proof *proof; /* made of them */
+    double rate;         /* batches per second; 0: closed loop */
     size_t connections, concurrency;
     uint64_t events;      /* 0: no limit */
     uint64_t duration_ms; /* 0: no limit */

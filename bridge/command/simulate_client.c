@@ -31,7 +31,9 @@ enum slot_header {
     HEADER_EVENT_CODE,
     HEADER_PROVIDER,
     HEADER_RETRY_COUNT,
-    HEADER_COUNT
+    HEADER_SIGNATURE,
+    HEADER_KEY_PATH = HEADER_SIGNATURE + PROOF_PAIRS,
+    HEADER_COUNT = HEADER_KEY_PATH + PROOF_PAIRS
 };
 
 /* One request under way at a time. */
@@ -48,6 +50,8 @@ struct slot {
     /* Linked anew for each attempt; the texts are patched in place. */
     struct curl_slist headers[HEADER_COUNT];
     char delivery_id[64], event_id[64], event_code[256], provider[96], retry_count[48];
+    struct proof_line *authorization;   /* held while the attempt is under way */
+    struct proof_signature *signatures; /* NULL: nothing is signed */
     size_t answer_len;
     char answer[ANSWER_MAX + 1];
 };
@@ -142,6 +146,11 @@ static bool slot_init(struct client *client, struct slot *slot)
         if (slot->body == NULL)
             return false;
     }
+    if (proof_signature_count(options->proof) > 0) {
+        slot->signatures = calloc(PROOF_PAIRS, sizeof *slot->signatures);
+        if (slot->signatures == NULL)
+            return false;
+    }
     CURL *easy = slot->easy = curl_easy_init();
     if (easy == NULL)
         return false;
@@ -158,6 +167,11 @@ static bool slot_init(struct client *client, struct slot *slot)
     ok &= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, verify * 2) == CURLE_OK;
     if (options->ca != NULL)
         ok &= curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca) == CURLE_OK;
+    const struct proof_options *proof = &options->proof_options;
+    if (proof->cert != NULL)
+        ok &= curl_easy_setopt(easy, CURLOPT_SSLCERT, proof->cert) == CURLE_OK;
+    if (proof->cert_key != NULL)
+        ok &= curl_easy_setopt(easy, CURLOPT_SSLKEY, proof->cert_key) == CURLE_OK;
     ok &= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
     ok &= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer) == CURLE_OK;
     ok &= curl_easy_setopt(easy, CURLOPT_WRITEDATA, slot) == CURLE_OK;
@@ -213,6 +227,8 @@ void client_free(struct client *client)
         if (slot->busy)
             curl_multi_remove_handle(client->multi, slot->easy);
         curl_easy_cleanup(slot->easy);
+        proof_line_release(slot->authorization);
+        free(slot->signatures);
         free(slot->body);
     }
     curl_multi_cleanup(client->multi);
@@ -232,7 +248,7 @@ size_t client_in_flight(const struct client *client)
 
 /* Puts one header at the end of the list. `line` must outlive the attempt; curl
  * only reads it, although curl_slist wants a char *. */
-static void slot_header(struct slot *slot, struct curl_slist **tail, enum slot_header which, const char *line)
+static void slot_header(struct slot *slot, struct curl_slist **tail, size_t which, const char *line)
 {
     struct curl_slist *node = &slot->headers[which];
     node->data = (char *)(uintptr_t)line;
@@ -251,8 +267,9 @@ static void slot_set_headers(struct client *client, struct slot *slot, const str
     slot_header(slot, &tail, HEADER_CONTENT_TYPE, "content-type: application/json; charset=utf-8");
     slot_header(slot, &tail, HEADER_USER_AGENT, adobe_io ? "user-agent: Adobe/1.0" : "user-agent: Marketo");
     slot_header(slot, &tail, HEADER_EXPECT, "expect:"); /* none: curl would ask before large bodies */
-    if (options->authorization != NULL)
-        slot_header(slot, &tail, HEADER_AUTHORIZATION, options->authorization);
+    slot->authorization = proof_hold_authorization(options->proof);
+    if (slot->authorization != NULL)
+        slot_header(slot, &tail, HEADER_AUTHORIZATION, slot->authorization->text);
     if (adobe_io) {
         char uuid[UUID_LENGTH];
         slot_header(slot, &tail, HEADER_ACCEPT_ENCODING, "accept-encoding: deflate,compress,identity");
@@ -271,6 +288,10 @@ static void slot_set_headers(struct client *client, struct slot *slot, const str
             snprintf(slot->retry_count, sizeof slot->retry_count, "x-adobe-retry-count: %u",
                      slot->delivery.attempt);
             slot_header(slot, &tail, HEADER_RETRY_COUNT, slot->retry_count);
+        }
+        for (size_t i = 0; i < proof_signature_count(options->proof); i++) {
+            slot_header(slot, &tail, HEADER_SIGNATURE + i, slot->signatures[i].signature);
+            slot_header(slot, &tail, HEADER_KEY_PATH + i, slot->signatures[i].path);
         }
     }
     curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, &slot->headers[HEADER_CONTENT_TYPE]);
@@ -308,14 +329,19 @@ bool client_send(struct client *client, struct delivery delivery)
         generator_uuid(options->content.seed, delivery.first, facts.event_id);
         facts.event_id[UUID_LENGTH] = '\0';
     }
+    if (!proof_sign(options->proof, body, slot->signatures))
+        return false;
     slot_set_headers(client, slot, &facts);
     curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDS, body.ptr);
     curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
     /* Another connection as soon as those that are there have no place left. */
     size_t connections = client->sockets + client->opening;
     bool fresh = connections < options->connections && client->in_flight >= connections * client->streams;
-    if (!slot_start(client, slot, fresh))
+    if (!slot_start(client, slot, fresh)) {
+        proof_line_release(slot->authorization);
+        slot->authorization = NULL;
         return false;
+    }
     client->free_slots = slot->next_free;
     slot->busy = true;
     client->in_flight++;
@@ -369,6 +395,8 @@ bool client_next_result(struct client *client, struct client_result *result)
         if (code != CURLE_OK && slot->wanted_socket && slot_start(client, slot, true))
             continue;
 
+        proof_line_release(slot->authorization);
+        slot->authorization = NULL;
         slot->answer[slot->answer_len] = '\0';
         result->answer = slot->answer;
         result->http2 = version == CURL_HTTP_VERSION_2_0;

@@ -250,11 +250,17 @@ static void put_instance(struct template *template, const char *munchkin_id)
     put_text(template, "\",");
 }
 
-#define RECIPIENT ",\"recipientclientid\":\"0f13cce22f4645328e01b90262b3ee51\"}"
+/* The end of an event of adobe-io: whose it is. */
+static void put_recipient(struct template *template, const char *recipient)
+{
+    put_text(template, ",\"recipientclientid\":\"");
+    put_text(template, recipient);
+    put_text(template, "\"}");
+}
 
 /* Activity and observability: a flat CloudEvent. */
-static void put_flat(struct template *template, const struct catalog_type *type, const char *munchkin_id,
-                     unsigned variant)
+static void put_flat(struct template *template, const struct catalog_type *type,
+                     const struct generator_options *options, unsigned variant)
 {
     bool activity = type->stream == STREAM_ACTIVITY;
     put_event_id(template);
@@ -265,7 +271,7 @@ static void put_flat(struct template *template, const struct catalog_type *type,
     put_text(template, "\",\"id\":\"");
     put_hole(template, HOLE_ID, UUID_LENGTH);
     put_pattern(template, "\",\"time\":\"^\",\"datacontenttype\":\"application/json\",\"data\":{");
-    put_instance(template, munchkin_id);
+    put_instance(template, options->munchkin_id);
     if (activity) {
         put_text(template, "\"leadId\":\"");
         put_hole(template, HOLE_LEAD, LEAD_WIDTH);
@@ -274,12 +280,13 @@ static void put_flat(struct template *template, const struct catalog_type *type,
     } else {
         put_pattern(template, value_of_observability(type->topic));
     }
-    put_text(template, "}" RECIPIENT);
+    put_text(template, "}");
+    put_recipient(template, options->recipient);
 }
 
 /* Audit and notification: the nested envelope. */
-static void put_nested(struct template *template, const struct catalog_type *type, const char *munchkin_id,
-                       unsigned variant)
+static void put_nested(struct template *template, const struct catalog_type *type,
+                       const struct generator_options *options, unsigned variant)
 {
     bool audit = type->stream == STREAM_AUDIT;
     put_event_id(template);
@@ -290,7 +297,7 @@ static void put_nested(struct template *template, const struct catalog_type *typ
     put_text(template, "\",\"datacontenttype\":\"application/json\",\"dataschema\":\"");
     put_text(template, audit ? "V2.0" : "V1.0");
     put_text(template, "\",\"data\":{");
-    put_instance(template, munchkin_id);
+    put_instance(template, options->munchkin_id);
     put_text(template, "\"imsOrgId\":\"49C579695EA927530A494036@AdobeOrg\",\"componentType\":");
     if (audit) {
         put_quoted(template, type->name);
@@ -302,7 +309,8 @@ static void put_nested(struct template *template, const struct catalog_type *typ
         put_quoted(template, dot != NULL ? dot + 1 : type->topic);
         put_pattern(template, value_of_notification(type->topic));
     }
-    put_text(template, "}}}" RECIPIENT);
+    put_text(template, "}}}");
+    put_recipient(template, options->recipient);
 }
 
 static void template_make(struct template *template, const struct generator_options *options,
@@ -311,9 +319,9 @@ static void template_make(struct template *template, const struct generator_opti
     if (options->sender == SENDER_ACTIVITY_PUSH)
         put_wrapped_activity(template, type, variant);
     else if (type->stream == STREAM_ACTIVITY || type->stream == STREAM_OBSERVABILITY)
-        put_flat(template, type, options->munchkin_id, variant);
+        put_flat(template, type, options, variant);
     else
-        put_nested(template, type, options->munchkin_id, variant);
+        put_nested(template, type, options, variant);
 }
 
 /* Which of the catalog's types are sent: their indices in order, grouped by stream. */

@@ -242,9 +242,11 @@ static bool run_loop(struct run *run)
     run->start_us = run->well_us = clock_monotonic_us();
     run->progress_due_us = run->start_us + PROGRESS_US;
     for (;;) {
+        uint64_t proof_us = proof_run(run->options->proof, clock_monotonic_us());
         uint64_t until_us = run_send_due(run);
         if (run_is_over(run))
             break;
+        until_us = proof_us < until_us ? proof_us : until_us;
         uint64_t client_us = client_due_us(run->client);
         until_us = client_us < until_us ? client_us : until_us;
         if (run->options->patience_ms > 0) {
@@ -328,6 +330,11 @@ static void run_free(struct run *run)
 int simulate_run(const struct simulate_options *options)
 {
     int status = 1;
+    char errstr[512];
+    if (!proof_begin(options->proof, errstr, sizeof errstr)) {
+        fprintf(stderr, "marketo-bridge simulate: %s\n", errstr);
+        return 1;
+    }
     struct run *run = calloc(1, sizeof *run);
     if (run == NULL) {
         fprintf(stderr, "marketo-bridge simulate: out of memory\n");

@@ -44,7 +44,7 @@ int command_topics(int argc, char **argv)
 
     struct config_errors errors = {0};
     struct setup setup;
-    if (!setup_load(&setup, path, false, &errors)) {
+    if (!setup_load(&setup, path, false, &errors, NULL)) {
         config_errors_print(&errors, path, stderr);
         config_errors_free(&errors);
         return 2;

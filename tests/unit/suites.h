@@ -8,27 +8,42 @@
 #include <check.h>
 
 // clang-format off
-#define SUITES(X)                                                                                            \
-    X(arena)                                                                                                  \
-    X(auth)                                                                                                   \
-    X(catalog)                                                                                                \
-    X(config)                                                                                                 \
-    X(config_errors)                                                                                          \
-    X(dead_letter)                                                                                            \
-    X(delivery)                                                                                               \
-    X(event_time)                                                                                             \
-    X(http1_head)                                                                                             \
-    X(inflate)                                                                                                \
-    X(json)                                                                                                   \
-    X(log)                                                                                                    \
-    X(metrics)                                                                                                \
-    X(published_names)                                                                                        \
-    X(record)                                                                                                 \
-    X(routes)                                                                                                 \
-    X(routes_errors)                                                                                          \
-    X(samples)                                                                                                \
-    X(shape)                                                                                                  \
-    X(simulate)
+#define SUITES(X)                                                                                           \
+    X(arena)                                                                                                \
+    X(auth)                                                                                                 \
+    X(catalog)                                                                                              \
+    X(certificate)                                                                                          \
+    X(config)                                                                                               \
+    X(config_auth)                                                                                          \
+    X(config_errors)                                                                                        \
+    X(config_reload)                                                                                        \
+    X(dead_letter)                                                                                          \
+    X(delivery)                                                                                             \
+    X(event_time)                                                                                           \
+    X(fetch)                                                                                                \
+    X(http1_head)                                                                                           \
+    X(inflate)                                                                                              \
+    X(introspection)                                                                                        \
+    X(introspection_cache)                                                                                  \
+    X(issuer)                                                                                               \
+    X(json)                                                                                                 \
+    X(jwks)                                                                                                 \
+    X(jwt)                                                                                                  \
+    X(key_store)                                                                                            \
+    X(log)                                                                                                  \
+    X(metrics)                                                                                              \
+    X(published_names)                                                                                      \
+    X(recipients)                                                                                           \
+    X(record)                                                                                               \
+    X(routes)                                                                                               \
+    X(routes_errors)                                                                                        \
+    X(samples)                                                                                              \
+    X(shape)                                                                                                \
+    X(signature)                                                                                            \
+    X(simulate)                                                                                             \
+    X(simulate_proof)                                                                                       \
+    X(validation)                                                                                           \
+    X(watch)
 // clang-format on
 
 #define SUITE_PROTOTYPE(name) Suite *suite_##name(void);

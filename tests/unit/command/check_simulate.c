@@ -15,8 +15,11 @@
 
 static struct generator_options options_for(enum sender sender)
 {
-    return (struct generator_options){
-        .sender = sender, .munchkin_id = "123-ABC-456", .streams = {true, true, true, true}, .seed = 42};
+    return (struct generator_options){.sender = sender,
+                                      .munchkin_id = "123-ABC-456",
+                                      .recipient = "our-client",
+                                      .streams = {true, true, true, true},
+                                      .seed = 42};
 }
 
 /* The body of `events` events, parsed; checked against its announced bound. */
@@ -126,7 +129,7 @@ static enum stream check_event(const cJSON *event, const char **type, bool *seen
 {
     const cJSON *envelope = event, *data;
     ck_assert_uint_eq(strlen(text_of(event, "eventid")), UUID_LENGTH);
-    text_of(event, "recipientclientid");
+    ck_assert_str_eq(text_of(event, "recipientclientid"), "our-client");
     bool nested = cJSON_GetObjectItemCaseSensitive(event, "event") != NULL;
     if (nested)
         envelope = object_of(object_of(event, "event"), "body");
