@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 from confluent_kafka.admin import AdminClient  # noqa: E402
 
 from harness import http  # noqa: E402
-from harness.bridge import ACTIVITY, ADOBE, binary, run_command  # noqa: E402
+from harness.bridge import ACTIVITY, binary, run_command  # noqa: E402
 from harness.ports import take_port  # noqa: E402
 from harness.records import Reader  # noqa: E402
 from harness.waits import eventually  # noqa: E402
@@ -42,6 +42,8 @@ PORTS = {
 ENVIRONMENT = {**os.environ, **{name: str(port) for name, port in PORTS.items()}}
 BOOTSTRAP = f"localhost:{PORTS['KAFKA_PORT']}"
 PREFIX = "marketo"
+# Adobe's endpoint for those who cannot sign as Adobe does, and its own.
+ADOBE, SIGNED = "/try/adobe", "/adobe/events"
 # A minute before a retry becomes 0.6 s.
 HASTE = ("--time-scale", "0.01")
 UP_SECONDS = 120
@@ -191,6 +193,7 @@ class Scenario:
         for path in (ACTIVITY, ADOBE):
             assert post(path, b"[]", "another-token").status == 401
             assert post(path, b"[]", self.token).status == 200
+        assert post(SIGNED, b"[]", self.token).status == 401, "no signature"
 
     def step_locked(self):
         """user 65532, no capability, no new privileges, nothing writable but /tmp"""

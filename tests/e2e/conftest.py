@@ -14,6 +14,9 @@ pytest.register_assert_rewrite("harness")
 from harness import http  # noqa: E402
 from harness.bridge import Bridge, binary  # noqa: E402
 from harness.broker import Broker  # noqa: E402
+from harness.certificates import Authority  # noqa: E402
+from harness.host import Host  # noqa: E402
+from harness.provider import Provider  # noqa: E402
 from harness.records import Reader  # noqa: E402
 
 _numbers = itertools.count()
@@ -51,6 +54,52 @@ def own_broker():
         one.close()
 
 
+@pytest.fixture(scope="session")
+def provider():
+    """An identity provider for tests that leave it as it is."""
+    found = Provider().start()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def own_provider():
+    found = Provider().start()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def make_host():
+    """make_host() runs a web server; a certificate makes it speak TLS."""
+    made = []
+
+    def make(certificate=None):
+        made.append(Host(certificate))
+        return made[-1].start()
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def host(make_host):
+    return make_host()
+
+
+@pytest.fixture(scope="module")
+def shared_host():
+    found = Host().start()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return Authority(tmp_path)
+
+
 def unique_prefix(name):
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] + f".{os.getpid()}-{next(_numbers)}"
 
@@ -73,6 +122,12 @@ def shared_bridge(request, tmp_path_factory):
     makers = bridges_of(request, unique_prefix(request.node.name), tmp_path_factory)
     yield next(makers)()
     next(makers, None)
+
+
+@pytest.fixture(scope="module")
+def start_shared_bridge(request, tmp_path_factory):
+    """The same with settings of the module's own."""
+    yield from bridges_of(request, unique_prefix(request.node.name), tmp_path_factory)
 
 
 def bridges_of(request, prefix, folders):

@@ -9,21 +9,11 @@ import uuid
 import pytest
 
 from harness import events
+from harness.answers import assert_error
 from harness.bridge import ACTIVITY, ADOBE, TOKEN
 from harness.waits import eventually
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-
-
-def assert_error(answer, status, error):
-    assert answer.status == status, answer.body
-    assert answer.header("content-type").split(";")[0] == "application/json"
-    body = answer.json()
-    assert set(body) == {"error", "message", "request_id"}
-    assert body["error"] == error
-    assert body["message"]
-    assert body["request_id"] == answer.header("x-request-id")
-    assert answer.header("retry-after") == ("5" if status in (503, 504) else None)
 
 
 @pytest.fixture

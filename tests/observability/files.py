@@ -16,10 +16,6 @@ DASHBOARD = FOLDER / "grafana" / "dashboards" / "marketo-bridge.json"
 PROVISIONING = FOLDER / "grafana" / "provisioning"
 COMPOSE = ROOT / "docker-compose.yml"
 
-# Rules stand ready for these, the program does not have them yet.
-AWAITED = {"marketo_bridge_certificate_expiry_timestamp_seconds"}
-
-
 def load(path):
     text = path.read_text()
     return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)

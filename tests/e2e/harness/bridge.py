@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 
-from harness import ENDS_WITH_US, http
+from harness import ENDS_WITH_US, http, secrets
 from harness.ports import release_port, take_port
 from harness.waits import eventually
 
@@ -59,6 +59,12 @@ def configuration(bootstrap, prefix, port, admin_port, settings=None):
     return merge(base, settings or {})
 
 
+def replace_text(path, text):
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_text(text)
+    os.replace(fresh, path)
+
+
 def run_command(*arguments, timeout=60, **options):
     """A command of the program that ends by itself."""
     return subprocess.run(
@@ -80,10 +86,15 @@ class Bridge:
         self._arguments = arguments
         suppressions = f"suppressions={ROOT}/tests/sanitizers/lsan.supp"
         self._environment = {**os.environ, "LSAN_OPTIONS": suppressions, **(environment or {})}
-        config = configuration(bootstrap, prefix, self.port, self.admin_port, settings)
-        # JSON is YAML too.
-        self.config_path.write_text(json.dumps(config, indent=2))
+        self._bootstrap = bootstrap
+        self.write_config(settings)
         self.process = None
+
+    def write_config(self, settings=None):
+        """At once or not at all: it may be watched."""
+        config = configuration(self._bootstrap, self.prefix, self.port, self.admin_port, settings)
+        # JSON is YAML too.
+        replace_text(self.config_path, json.dumps(config, indent=2))
 
     def start(self, wait=True):
         with open(self.log_path, "wb") as log:
@@ -117,7 +128,9 @@ class Bridge:
         return http.request(self.admin_port, method, path, timeout=5 * SLOW)
 
     def metrics(self):
-        return Metrics(self.admin("/metrics").body.decode())
+        text = self.admin("/metrics").body.decode()
+        assert secrets.found_in(text) == []
+        return Metrics(text)
 
     # --- what it says of itself
 
@@ -143,6 +156,13 @@ class Bridge:
             if (level is None or entry.get("level") == level)
             and all(word in json.dumps(entry, ensure_ascii=False) for word in words)
         ]
+
+    def reload(self, settings=None):
+        """The new configuration is in force when it returns."""
+        before = len(self.logged("configuration reloaded"))
+        self.write_config(settings)
+        self.signal(signal.SIGHUP)
+        eventually(lambda: len(self.logged("configuration reloaded")) > before, 10 * SLOW, "reloaded")
 
     def peak_kib(self):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
@@ -179,6 +199,7 @@ class Bridge:
         assert not report, text[max(0, report.start() - 200):][:8000]
         assert TOKEN not in text, "a token in the log"
         assert MARKER not in text, "a payload in the log"
+        assert secrets.found_in(text) == []
         if not self.allow_errors:
             assert self.logged(level="error") == []
 

@@ -43,6 +43,13 @@ def activities(count, padding=0):
     return ("[" + ",".join(texts) + "]").encode(), ids
 
 
+def addressed(count, recipient, name="recipientclientid"):
+    """A batch of flat events to a recipient, in the older or the newer spelling; gives (body, ids)."""
+    ids = [str(uuid.uuid4()) for _ in range(count)]
+    texts = [cloud_event(event_id=event_id, members=f',"{name}":{json.dumps(recipient)}') for event_id in ids]
+    return ("[" + ",".join(texts) + "]").encode(), ids
+
+
 def activity(lead=12345, type_id=10, name="Open Email", guid=None, extra=ODD):
     """One activity as it stands in the wrapper."""
     return (

@@ -21,13 +21,22 @@ class Sent:
     error: str = ""
 
 
+def _with_the_token(_body):
+    return [("Authorization", TOKEN)]
+
+
 class Load:
-    def __init__(self, bridge, path, senders=3, batch=5, http_version=HTTP1, gap=0.02):
+    """proof: the headers that let a body in; bodies: gives (body, ids) of that many events."""
+
+    def __init__(self, bridge, path, senders=3, batch=5, http_version=HTTP1, gap=0.02, proof=_with_the_token,
+                 bodies=events.activities):
         self.bridge = bridge
         self.path = path
         self.sent = []
         self._batch = batch
         self._gap = gap
+        self._proof = proof
+        self._bodies = bodies
         self._client = CLIENTS[http_version]
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(senders)]
@@ -47,9 +56,9 @@ class Load:
 
     def _run(self):
         client = None
-        headers = [("Authorization", TOKEN), ("Content-Type", "application/json")]
         while not self._stop.is_set():
-            body, ids = events.activities(self._batch)
+            body, ids = self._bodies(self._batch)
+            headers = [("Content-Type", "application/json"), *self._proof(body)]
             started = time.monotonic()
             try:
                 client = client or self._client(self.bridge.port, timeout=40)
