@@ -402,6 +402,8 @@ enum auth_verdict auth_judge(const struct auth *auth, const struct auth_request 
     /* What costs least comes first. */
     if (auth->client_names.count > 0) {
         verdict = judge_certificate(auth, request, reason);
+        if (verdict == AUTH_DENY && request->old_connection)
+            return AUTH_UNAVAILABLE;
         if (verdict != AUTH_ALLOW)
             return verdict;
     }

@@ -45,6 +45,7 @@ struct auth_request {
     X509 *certificate; /* NULL: none was shown */
     enum auth_verdict certificate_verdict;
     const char *certificate_reason;
+    bool old_connection; /* from before the configuration: on a new one another certificate may be shown */
 };
 
 /* reason: a literal for the metric's label, set unless allowed or pending. With AUTH_PENDING the wait is

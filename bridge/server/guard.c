@@ -171,6 +171,13 @@ size_t guard_listener(const struct connection *connection)
     return connection->listener;
 }
 
+/* Every configuration has contexts of its own, and the connection's reference keeps the address from another.
+ */
+bool guard_is_old(const struct connection *connection, const struct site *site)
+{
+    return connection->tls != site->listeners[connection->listener].tls;
+}
+
 void guard_prove(struct connection *connection)
 {
     connection->proven = true;
@@ -210,6 +217,21 @@ void guard_wait_end(struct connection *connection)
 static bool is_http2(const h2o_req_t *req)
 {
     return req->conn->callbacks->push_path != NULL; /* h2o's own way to tell them apart */
+}
+
+void guard_retire(h2o_req_t *req)
+{
+    req->http1_is_persistent = 0;
+    if (!is_http2(req))
+        return;
+    /* What h2o does at its second GOAWAY, which it has for all connections of a loop only. */
+    struct st_h2o_http2_conn_t *http2 = (struct st_h2o_http2_conn_t *)req->conn;
+    if (http2->state != H2O_HTTP2_CONN_STATE_OPEN)
+        return;
+    h2o_http2_encode_goaway_frame(&http2->_write.buf, http2->pull_stream_ids.max_open, H2O_HTTP2_ERROR_NONE,
+                                  (h2o_iovec_t){NULL, 0});
+    h2o_http2_conn_request_write(http2);
+    http2->state = H2O_HTTP2_CONN_STATE_HALF_CLOSED;
 }
 
 static uint32_t stream_id_of(h2o_req_t *req)

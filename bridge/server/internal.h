@@ -204,6 +204,11 @@ struct connection *guard_connection(h2o_req_t *req);
 struct connection *guard_connection_of(h2o_socket_t *socket);
 struct peer *guard_peer(struct connection *connection);
 size_t guard_listener(const struct connection *connection);
+/* Whether it was accepted by another configuration than this one. */
+bool guard_is_old(const struct connection *connection, const struct site *site);
+/* The answer to this request is the last on its connection, but for those that are in work: whoever comes
+ * again does so on another. */
+void guard_retire(h2o_req_t *req);
 /* A request of the connection has been let in; whether one was before. */
 void guard_prove(struct connection *connection);
 bool guard_is_proven(const struct connection *connection);

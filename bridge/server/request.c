@@ -320,6 +320,7 @@ static struct auth_request shown_by(const struct request *request)
     shown.certificate = peer->leaf;
     shown.certificate_verdict = peer->verdict;
     shown.certificate_reason = peer->reason;
+    shown.old_connection = guard_is_old(request->connection, request->site);
     return shown;
 }
 
@@ -353,6 +354,8 @@ static void request_judge(struct request *request)
             guard_prove(request->connection);
         request_admit(request);
     } else {
+        if (shown.old_connection && request->endpoint->config->client_name_count > 0)
+            guard_retire(request->req);
         refuse(request, verdict, reason, SLICE_ABSENT);
         request_end(request);
     }

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a hostile reader of the code has tried: a way in, a final refusal where a retry would do, work without a proof."""
+
+import pytest
+
+from harness import certificates, events, http
+from harness.answers import assert_unavailable, refusals
+from harness.bridge import ACTIVITY, ADOBE, TOKEN
+from harness.http import CLIENTS, HTTP1
+from harness.ports import release_port, take_port
+
+NAME = "webhooks.adobe.example"
+
+
+@pytest.fixture
+def start(start_bridge):
+    """Kafka has no part in these: the embedded one does."""
+    def start(settings, **options):
+        return start_bridge({"kafka": {"bootstrap.servers": ...}, **settings}, bootstrap="unused",
+                            arguments=("--embedded-kafka",), **options)
+
+    return start
+
+
+# --- certificates: the connection is older than what it is judged by
+
+class Listener:
+    def __init__(self, start, folder, authority):
+        self.folder, self.authority = folder, authority
+        self.port = take_port()
+        certificate, key = authority.server()
+        self.tls = {"certificate": str(certificate), "key": str(key)}
+        self.bridge = start(self.settings({}, {"tokens": [TOKEN]}))
+
+    def settings(self, asks, auth):
+        return {
+            "listen": [{"address": f"127.0.0.1:{self.port}", "tls": {**self.tls, **asks}}],
+            "endpoints": [{"path": ADOBE, "sender": "adobe-io", "auth": auth},
+                          {"path": ACTIVITY, "sender": "activity-push", "auth": {"tokens": [TOKEN]}}],
+        }
+
+    def want(self, crl=None):
+        asks = {"client_ca": str(self.authority.file)}
+        if crl is not None:
+            (self.folder / "ca.crl").write_text(crl)
+            asks["client_crl"] = str(self.folder / "ca.crl")
+        self.bridge.reload({"kafka": {"bootstrap.servers": ...}, **self.settings(asks, {"client_names": [NAME]})})
+
+    def connect(self, version, shown):
+        protocols = ["http/1.1"] if version == HTTP1 else ["h2"]
+        return CLIENTS[version](self.port, certificates.client(self.authority.file, *protocols, shows=shown))
+
+
+@pytest.fixture
+def listener(start, tmp_path, authority):
+    found = Listener(start, tmp_path, authority)
+    yield found
+    release_port(found.port)
+
+
+def post(client, headers=()):
+    return client.request("POST", ADOBE, list(headers), b"[]")
+
+
+def assert_sent_to_a_new_connection(client):
+    """This one goes, so that whoever comes again does so on another."""
+    if isinstance(client, http.Http1):
+        assert client.wait_closed(5) == b""
+    else:
+        client.wait_closed(5)
+        assert client.goaway
+
+
+def test_connection_from_before_certificates_were_asked_for(listener, http_version):
+    """It could not show its certificate, so that none there is no reason to turn the sender away for good."""
+    shown = listener.authority.issue(dns=[NAME])
+    with listener.connect(http_version, shown) as client:
+        assert post(client, [("authorization", TOKEN)]).status == 200
+        listener.want()
+        with refusals(listener.bridge, ADOBE, "no_certificate"):
+            assert_unavailable(post(client))
+        assert_sent_to_a_new_connection(client)
+    with listener.connect(http_version, shown) as client:
+        assert post(client).status == 200
+
+
+def test_connection_from_before_its_certificate_was_revoked(listener, http_version):
+    """Adobe revokes a certificate when another has long been in use: on a new connection that one is shown."""
+    old = listener.authority.issue(dns=[NAME])
+    listener.want(listener.authority.revocations())
+    with listener.connect(http_version, old) as client:
+        assert post(client).status == 200
+        listener.want(listener.authority.revocations(old))
+        with refusals(listener.bridge, ADOBE, "certificate_revoked"):
+            assert_unavailable(post(client))
+        assert_sent_to_a_new_connection(client)
+    with listener.connect(http_version, old) as client:
+        assert post(client).status == 401
+    with listener.connect(http_version, listener.authority.issue(dns=[NAME])) as client:
+        assert post(client).status == 200
+
+
+def test_other_endpoints_of_an_old_connection_go_on(listener, http_version):
+    with listener.connect(http_version, None) as client:
+        listener.want()
+        for _ in range(3):
+            answer = client.request("POST", ACTIVITY, [("authorization", TOKEN)], b"[]")
+            assert answer.status == 200
