@@ -226,25 +226,35 @@ static bool note_recipients(struct batch *batch, const struct shape_event *shape
     return true;
 }
 
+static bool note_all_recipients(struct batch *batch, const struct shape *shape)
+{
+    const struct shape_envelope *noted = NULL; /* a wrapper's is shared by its activities */
+    for (const struct shape_event *event = shape->first; event != NULL; event = event->next) {
+        if (event->envelope != NULL && event->envelope != noted && !note_recipients(batch, event))
+            return false;
+        noted = event->envelope;
+    }
+    return true;
+}
+
 enum intake_result intake_take(struct intake *intake, struct batch *batch, struct slice raw,
                                struct slice content_encoding)
 {
     bool healthy;
+    struct shape shape;
     if (!take_body(intake, batch, raw, content_encoding, &healthy))
+        return INTAKE_NO_MEMORY;
+    /* Also of a body that is a dead letter as a whole: the coding stands in a header, which is not signed,
+     * and one that is not true must not hide whom the body is for. */
+    if (!shape_read(batch->body, intake->config->limits.events, &batch->arena, &shape) ||
+        !note_all_recipients(batch, &shape))
         return INTAKE_NO_MEMORY;
     if (!healthy)
         return INTAKE_OK;
-    struct shape shape;
-    if (!shape_read(batch->body, intake->config->limits.events, &batch->arena, &shape))
-        return INTAKE_NO_MEMORY;
     if (shape.dead_letter != DEAD_LETTER_NONE)
         return append_dead_letter(batch, batch->body, shape.dead_letter, shape.detail) ? INTAKE_OK
                                                                                        : INTAKE_NO_MEMORY;
-    const struct shape_envelope *noted = NULL; /* a wrapper's is shared by its activities */
     for (const struct shape_event *event = shape.first; event != NULL; event = event->next) {
-        if (event->envelope != NULL && event->envelope != noted && !note_recipients(batch, event))
-            return INTAKE_NO_MEMORY;
-        noted = event->envelope;
         if (!append_event(intake, batch, event, shape.single))
             return INTAKE_NO_MEMORY;
     }

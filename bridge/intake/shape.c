@@ -410,7 +410,6 @@ static bool read_array(struct reader *r)
 /* The body as a whole is a dead letter. False when out of memory. */
 static bool reject(struct shape *shape, enum dead_letter_reason reason, const char *detail)
 {
-    shape->first = NULL;
     shape->dead_letter = reason;
     shape->detail = detail;
     return detail != NULL;
@@ -434,11 +433,13 @@ bool shape_read(struct slice body, size_t limit, struct arena *arena, struct sha
         return reject(shape, DEAD_LETTER_NOT_JSON,
                       text_format(arena, "at byte %zu: %s", offset, r.json.words));
     }
-    if (r.count > limit)
-        return reject(shape, DEAD_LETTER_TOO_MANY_EVENTS,
-                      text_format(arena, "%zu events, at most %zu are taken", r.count, limit));
     *r.tail = NULL;
     shape->first = r.first;
+    if (r.count > limit) {
+        shape->dead_letter = DEAD_LETTER_TOO_MANY_EVENTS;
+        shape->detail = text_format(arena, "%zu events, at most %zu are taken", r.count, limit);
+        return shape->detail != NULL;
+    }
     /* The request's x-adobe headers tell of a single event: a shape that holds several is not one. */
     shape->single = c != '[' && r.first != NULL && r.first->activity < 0;
     /* What is wrong with a body that is one object is wrong with the whole body. */

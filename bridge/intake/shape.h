@@ -46,7 +46,8 @@ struct shape_event {
 struct shape {
     struct shape_event *first;
     bool single;                         /* the body is one event, neither array nor wrapper */
-    enum dead_letter_reason dead_letter; /* of the body as a whole; then there are no events */
+    enum dead_letter_reason dead_letter; /* of the body as a whole; then the events, if there are any, only
+                                          * tell whom it is for */
     const char *detail;
 };
 

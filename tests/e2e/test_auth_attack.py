@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a hostile reader of the code has tried: a way in, a final refusal where a retry would do, work without a proof."""
 
+import gzip
+
 import pytest
 
 from harness import certificates, events, http
@@ -8,7 +10,9 @@ from harness.answers import assert_unavailable, refusals
 from harness.bridge import ACTIVITY, ADOBE, TOKEN
 from harness.http import CLIENTS, HTTP1
 from harness.ports import release_port, take_port
+from harness.signatures import Signer, signed
 
+OURS, OTHERS = "0123456789abcdef0123456789abcdef", "ffffffffffffffffffffffffffffffff"
 NAME = "webhooks.adobe.example"
 
 
@@ -106,3 +110,51 @@ def test_other_endpoints_of_an_old_connection_go_on(listener, http_version):
         for _ in range(3):
             answer = client.request("POST", ACTIVITY, [("authorization", TOKEN)], b"[]")
             assert answer.status == 200
+
+
+# --- signatures: whose events they are
+
+@pytest.fixture
+def signer(host):
+    return Signer().publish(host)
+
+
+@pytest.fixture
+def start_signed(start, host):
+    def start_signed(**settings):
+        auth = {"signature": True, "key_base": host.base, "recipients": [OURS]}
+        return start({"endpoints": [{"path": ADOBE, "sender": "adobe-io", "auth": auth}], **settings})
+
+    return start_signed
+
+
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "br", "gzip, gzip", "nonsense"])
+def test_coding_that_is_not_true_hides_nobody(start_signed, signer, http_version, coding):
+    """Adobe signs the body and no header. So anybody may send what was signed for another of its customers with a
+    coding that it does not have; that must not become a dead letter of ours."""
+    bridge = start_signed()
+    foreign, ours = events.addressed(2, OTHERS)[0], events.addressed(2, OURS)[0]
+
+    def ask(body):
+        proof = signed(body, signer) + [("content-encoding", coding)]
+        return bridge.post(ADOBE, body, proof, token=None, http_version=http_version)
+
+    with refusals(bridge, ADOBE, "unknown_recipient"):
+        assert_unavailable(ask(foreign), "unknown_recipient")
+    assert bridge.metrics().sum("dead_letters_total") == 0
+    assert ask(ours).json()["dead_lettered"] == 1
+    if coding == "gzip":
+        assert_unavailable(ask(gzip.compress(foreign)), "unknown_recipient")
+
+
+def test_too_many_events_hide_nobody(start_signed, signer):
+    bridge = start_signed(limits={"events": 3})
+
+    def ask(recipient):
+        body = events.addressed(4, recipient)[0]
+        return bridge.post(ADOBE, body, signed(body, signer), token=None)
+
+    with refusals(bridge, ADOBE, "unknown_recipient"):
+        assert_unavailable(ask(OTHERS), "unknown_recipient")
+    assert bridge.metrics().sum("dead_letters_total") == 0
+    assert ask(OURS).json()["dead_lettered"] == 1

@@ -66,10 +66,15 @@ static const struct {
     {"{\"activities\":17,\"recipientclientid\":\"b\"}", "b 0"},
 };
 
-START_TEST(recipients_are_found)
+/* Whom a body is for is told by the body, however many events there are and whatever a header says of it. */
+static const struct {
+    const char *coding;
+    size_t limit;
+} hidden[] = {{"gzip", 10}, {"nonsense", 10}, {NULL, 2}, {"gzip", 2}};
+
+static void must_be_found(const char *body, const char *expected)
 {
     char found[128];
-    fixture_take(&fixture, cases[_i].body);
     const struct recipient *order[8];
     size_t count = 0, length = 0;
     for (const struct recipient *one = fixture.batch->recipients; one != NULL; one = one->next) {
@@ -81,8 +86,23 @@ START_TEST(recipients_are_found)
         length += (size_t)snprintf(found + length, sizeof found - length, "%.*s ", (int)id.len, id.ptr);
     }
     snprintf(found + length, sizeof found - length, "%zu", fixture.batch->without_recipient);
-    ck_assert_msg(strcmp(found, cases[_i].found) == 0, "%s: '%s' should be '%s'", cases[_i].body, found,
-                  cases[_i].found);
+    ck_assert_msg(strcmp(found, expected) == 0, "%s: '%s' should be '%s'", body, found, expected);
+}
+
+START_TEST(recipients_are_found)
+{
+    fixture_take(&fixture, cases[_i].body);
+    must_be_found(cases[_i].body, cases[_i].found);
+}
+END_TEST
+
+START_TEST(a_dead_letter_hides_nobody)
+{
+    static const char body[] = "[{" TYPE ",\"recipientclientid\":\"a\"},{" TYPE "},{" TYPE "}]";
+    fixture.config.limits.events = hidden[_i].limit;
+    fixture_take_bytes(&fixture, slice_of(body), hidden[_i].coding);
+    ck_assert_uint_eq(fixture.batch->events, 1);
+    must_be_found(body, hidden[_i].limit == 2 ? "a 1" : "a 2");
 }
 END_TEST
 
@@ -92,6 +112,7 @@ Suite *suite_recipients(void)
     TCase *tcase = tcase_create("recipients");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, recipients_are_found, 0, (int)(sizeof cases / sizeof cases[0]));
+    tcase_add_loop_test(tcase, a_dead_letter_hides_nobody, 0, (int)(sizeof hidden / sizeof hidden[0]));
     suite_add_tcase(suite, tcase);
     return suite;
 }
