@@ -168,7 +168,7 @@ SSL_CTX *tls_create(const struct config_listener *listener, bool http2, X509_STO
                     size_t errstr_size);
 /* When the context's certificate ends, seconds since 1970. */
 double tls_certificate_expiry(SSL_CTX *tls);
-/* What the connection's certificate is worth in this site; judged once for each. */
+/* What the connection's certificate is worth in this site; judged once for each, unless it cannot be told. */
 void tls_peer_judge(struct peer *peer, const struct site *site, size_t listener);
 void tls_peer_forget(struct peer *peer);
 

@@ -316,7 +316,8 @@ static struct auth_request shown_by(const struct request *request)
     };
     for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++)
         *headers[i].value = request_single_header(req, headers[i].name, headers[i].repeated);
-    tls_peer_judge(peer, request->site, guard_listener(request->connection));
+    if (request->endpoint->config->client_name_count > 0)
+        tls_peer_judge(peer, request->site, guard_listener(request->connection));
     shown.certificate = peer->leaf;
     shown.certificate_verdict = peer->verdict;
     shown.certificate_reason = peer->reason;

@@ -14,8 +14,12 @@
 #include "server/internal.h"
 #include "telemetry/log.h"
 
-/* Bytes of a client's chain: four certificates are half of it, and strangers can show one too. */
+/* Bytes of a client's chain: four certificates are half of it, and strangers can show one too. In memory
+ * each certificate is its bytes, as much again for what they say, and what OpenSSL puts around it; so their
+ * number counts, too. It is more than a chain has (certificate.c). */
 #define CLIENT_CHAIN_MAX (16 * 1024)
+#define CLIENT_CERTIFICATES_MAX 12
+#define CERTIFICATE_OVERHEAD 3072
 
 static const char *ssl_error(void)
 {
@@ -25,25 +29,31 @@ static const char *ssl_error(void)
     return reason == NULL ? "unknown error" : reason;
 }
 
-/* In place of OpenSSL's own verification; always lets the handshake go on. */
+/* In place of OpenSSL's own verification. Lets the handshake go on whatever the certificate is worth, but for
+ * a chain that cannot be kept: its sender would be refused for good without it, and comes again like this. */
 static int on_client_certificate(X509_STORE_CTX *context, void *data)
 {
     SSL *ssl = X509_STORE_CTX_get_ex_data(context, SSL_get_ex_data_X509_STORE_CTX_idx());
     h2o_socket_t *socket = BIO_get_data(SSL_get_rbio(ssl));
     struct peer *peer = guard_peer(guard_connection_of(socket));
+    STACK_OF(X509) *shown = X509_STORE_CTX_get0_untrusted(context);
     (void)data;
     tls_peer_forget(peer);
-    STACK_OF(X509) *chain = X509_chain_up_ref(X509_STORE_CTX_get0_untrusted(context));
+    X509_STORE_CTX_set_error(context, X509_V_ERR_CERT_CHAIN_TOO_LONG);
+    if (sk_X509_num(shown) > CLIENT_CERTIFICATES_MAX)
+        return 0;
+    X509_STORE_CTX_set_error(context, X509_V_ERR_OUT_OF_MEM);
+    STACK_OF(X509) *chain = X509_chain_up_ref(shown);
     X509 *leaf = X509_STORE_CTX_get0_cert(context);
-    if (chain != NULL && X509_up_ref(leaf) == 1) {
-        peer->leaf = leaf;
-        peer->chain = chain;
-        for (int i = 0; i < sk_X509_num(chain); i++) {
-            int size = i2d_X509(sk_X509_value(chain, i), NULL);
-            peer->bytes += size > 0 ? 2 * (size_t)size : 0; /* as bytes and as what they say */
-        }
-    } else {
+    if (chain == NULL || X509_up_ref(leaf) != 1) {
         sk_X509_pop_free(chain, X509_free);
+        return 0;
+    }
+    peer->leaf = leaf;
+    peer->chain = chain;
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        int size = i2d_X509(sk_X509_value(chain, i), NULL);
+        peer->bytes += CERTIFICATE_OVERHEAD + (size > 0 ? 2 * (size_t)size : 0);
     }
     X509_STORE_CTX_set_error(context, X509_V_OK);
     return 1;
@@ -136,6 +146,10 @@ void tls_peer_judge(struct peer *peer, const struct site *site, size_t listener)
         return;
     }
     peer->verdict = certificate_judge(clients, peer->leaf, peer->chain, &peer->reason, &detail);
+    /* What could not be told may be told at the next request. Only a chain of our CA's is ever in doubt, or
+     * memory is short, so that strangers do not have theirs judged again and again. */
+    if (peer->verdict == AUTH_UNAVAILABLE)
+        peer->generation = 0;
     if (peer->verdict != AUTH_ALLOW && log_limit_pass(&limit, &suppressed))
         log_warning("client certificate", LOG_TEXT("reason", peer->reason), LOG_TEXT("detail", detail),
                     LOG_INT("suppressed", suppressed));

@@ -112,6 +112,31 @@ def test_other_endpoints_of_an_old_connection_go_on(listener, http_version):
             assert answer.status == 200
 
 
+# --- certificates: what strangers' hold
+
+def _small(folder, authority, count):
+    """A chain of many: in memory each is a multiple of its bytes."""
+    leaf, key = authority.issue(dns=[NAME])
+    others = b"".join(authority.issue()[0].read_bytes() for _ in range(count - 1))
+    chain = folder / f"chain-{count}.pem"
+    chain.write_bytes(leaf.read_bytes() + others)
+    return chain, key
+
+
+def test_chain_of_very_many_certificates(listener, tmp_path):
+    """Their memory is a stranger's choice, so it is bounded by their number as well as by their bytes."""
+    listener.want()
+    with listener.connect(HTTP1, _small(tmp_path, listener.authority, 8)) as client:
+        assert post(client).status == 200
+    refused = False
+    try:
+        with listener.connect(HTTP1, _small(tmp_path, listener.authority, 40)) as client:
+            post(client)
+    except (OSError, http.Closed):
+        refused = True
+    assert refused
+
+
 # --- signatures: whose events they are
 
 @pytest.fixture
