@@ -35,9 +35,14 @@ struct transfer {
     struct transfer *next, *prev;
 };
 
+enum outcome { ANSWERED, FAILED, OUTCOMES };
+
+static const char *const kinds[] = {"jwks", "discovery", "introspection", "key", "validation"};
+#define KINDS (sizeof kinds / sizeof kinds[0])
+
 struct curl_fetcher {
     struct fetcher super;
-    struct metrics *metrics;
+    struct counter *counters[KINDS][OUTCOMES];
     char *ca_file, *ca_path; /* NULL: not set */
     CURLM *multi;
     pthread_t thread;
@@ -110,13 +115,25 @@ bool fetch_url_is_local(const char *url)
 
 /* ---- One transfer ---- */
 
+/* All at the start: to make a series takes memory, and without that the process ends. */
+static void metrics_register(struct curl_fetcher *fetcher, struct metrics *metrics)
+{
+    static const char *const outcomes[OUTCOMES] = {"answered", "failed"};
+    for (size_t i = 0; i < KINDS; i++) {
+        for (size_t k = 0; k < OUTCOMES; k++) {
+            const struct metric_label labels[] = {{"kind", kinds[i]}, {"outcome", outcomes[k]}};
+            fetcher->counters[i][k] =
+                metrics_counter(metrics, "auth_fetches_total",
+                                "Requests made to identity providers and key hosts.", labels, 2);
+        }
+    }
+}
+
 static void count(struct curl_fetcher *fetcher, const struct fetch *fetch)
 {
-    const struct metric_label labels[] = {{"kind", fetch->kind},
-                                          {"outcome", fetch->status != 0 ? "answered" : "failed"}};
-    counter_add(metrics_counter(fetcher->metrics, "auth_fetches_total",
-                                "Requests made to identity providers and key hosts.", labels, 2),
-                1);
+    for (size_t i = 0; i < KINDS; i++)
+        if (strcmp(fetch->kind, kinds[i]) == 0)
+            counter_add(fetcher->counters[i][fetch->status != 0 ? ANSWERED : FAILED], 1);
 }
 
 /* The fetch is its owner's again once `done` runs: not to be touched after that. */
@@ -500,7 +517,7 @@ struct fetcher *fetcher_create(struct metrics *metrics, char *errstr, size_t err
         return NULL;
     }
     fetcher->super = (struct fetcher){start, add_task, remove_task};
-    fetcher->metrics = metrics;
+    metrics_register(fetcher, metrics);
     pthread_mutex_init(&fetcher->lock, NULL);
     pthread_mutex_init(&fetcher->task_lock, NULL);
     if (!copy_environment("SSL_CERT_FILE", &fetcher->ca_file) ||

@@ -148,6 +148,7 @@ void endpoint_metrics_register(struct metrics *metrics, struct endpoint *endpoin
         endpoint->attempts[i] = metrics_counter(metrics, "sender_attempts_total",
                                                 "Batches by the sender's own count of retries.", labels, 2);
     }
+    refusal_metrics_register(metrics, endpoint);
     endpoint->last_batch = metrics_gauge(metrics, "last_batch_timestamp_seconds",
                                          "When the last authenticated batch came; 0: none yet.", labels, 1);
 }

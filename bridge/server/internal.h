@@ -52,6 +52,9 @@ extern const int endpoint_statuses[STATUS_COUNT];
 
 enum batch_outcome { BATCH_DELIVERED, BATCH_NOT_DELIVERED, BATCH_DEADLINE, BATCH_OVERLOADED, BATCH_OUTCOMES };
 
+/* Why a request was not let in; the last one stands for what has no name (refusal.c). */
+#define REFUSAL_REASONS 29
+
 /* One endpoint with what it needs while it runs. Lives in a site. */
 struct endpoint {
     const struct config_endpoint *config;
@@ -61,6 +64,7 @@ struct endpoint {
     struct histogram *duration;
     struct counter *batches[BATCH_OUTCOMES];
     struct counter *attempts[6]; /* 0..4, 5 and more */
+    struct counter *failures[REFUSAL_REASONS];
     struct gauge *last_batch;
 };
 
@@ -270,8 +274,9 @@ bool challenge_post(const struct endpoint *endpoint, h2o_req_t *req, const char 
 
 /* refusal.c */
 /* One that was not let in: counts it and writes the log line; `which` says more, absent: nothing. */
-void refusal_count(struct server *server, const struct endpoint *endpoint, const char *reason,
-                   struct slice which, const char *request_id);
+void refusal_count(const struct endpoint *endpoint, const char *reason, struct slice which,
+                   const char *request_id);
+void refusal_metrics_register(struct metrics *metrics, struct endpoint *endpoint);
 /* The answer to it. */
 void refusal_send(const struct endpoint *endpoint, h2o_req_t *req, enum auth_verdict verdict,
                   const char *reason, const char *request_id);

@@ -42,6 +42,8 @@ static const struct {
 };
 #define REASONS (sizeof reasons / sizeof reasons[0])
 
+_Static_assert(REASONS + 1 == REFUSAL_REASONS, "a counter for each, and one for others");
+
 /* Its index; REASONS for one that is not in the table. */
 static size_t find_reason(const char *reason)
 {
@@ -51,16 +53,25 @@ static size_t find_reason(const char *reason)
     return i;
 }
 
-void refusal_count(struct server *server, const struct endpoint *endpoint, const char *reason,
-                   struct slice which, const char *request_id)
+/* All at the start: to make a series takes memory, and without that the process ends. */
+void refusal_metrics_register(struct metrics *metrics, struct endpoint *endpoint)
 {
-    static struct log_limit limits[REASONS + 1];
-    struct metric_label labels[] = {{"endpoint", endpoint->config->path}, {"reason", reason}};
-    counter_add(metrics_counter(server->metrics, "auth_failures_total",
-                                "Requests without a valid proof, by reason.", labels, 2),
-                1);
+    for (size_t i = 0; i < REFUSAL_REASONS; i++) {
+        struct metric_label labels[] = {{"endpoint", endpoint->config->path},
+                                        {"reason", i < REASONS ? reasons[i].name : "other"}};
+        endpoint->failures[i] = metrics_counter(metrics, "auth_failures_total",
+                                                "Requests without a valid proof, by reason.", labels, 2);
+    }
+}
+
+void refusal_count(const struct endpoint *endpoint, const char *reason, struct slice which,
+                   const char *request_id)
+{
+    static struct log_limit limits[REFUSAL_REASONS];
+    size_t number = find_reason(reason);
+    counter_add(endpoint->failures[number], 1);
     uint64_t suppressed;
-    if (!log_enabled(LOG_LEVEL_WARNING) || !log_limit_pass(&limits[find_reason(reason)], &suppressed))
+    if (!log_enabled(LOG_LEVEL_WARNING) || !log_limit_pass(&limits[number], &suppressed))
         return;
     const struct log_field fields[] = {
         LOG_TEXT("reason", reason),         LOG_TEXT("path", endpoint->config->path),

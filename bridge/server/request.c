@@ -188,7 +188,7 @@ void request_receive(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messa
 static void refuse(struct request *request, enum auth_verdict verdict, const char *reason, struct slice which)
 {
     h2o_req_t *req = detach(request);
-    refusal_count(request->loop->server, request->endpoint, reason, which, request->request_id);
+    refusal_count(request->endpoint, reason, which, request->request_id);
     if (req == NULL)
         return;
     endpoint_count(request->endpoint, refusal_status(verdict), request->begin_ms);

@@ -137,6 +137,20 @@ def test_chain_of_very_many_certificates(listener, tmp_path):
     assert refused
 
 
+# --- memory
+
+def test_no_refusal_makes_a_series(start):
+    """A series takes memory, and who has none for it ends: that must not be a stranger's doing."""
+    bridge = start({})
+    before = bridge.metrics()
+    assert len([1 for name, labels, _ in before.series if name == "auth_failures_total" and labels["endpoint"] == ADOBE]) > 25
+    assert bridge.post(ADOBE, b"[]", token="of-nobody").status == 401
+    assert bridge.post(ADOBE, b"[]", token=None).status == 401
+    after = bridge.metrics()
+    assert [one[:2] for one in after.series] == [one[:2] for one in before.series]
+    assert after.sum("auth_failures_total", endpoint=ADOBE) == 2
+
+
 # --- signatures: whose events they are
 
 @pytest.fixture

@@ -63,10 +63,10 @@ def refusals(bridge, path, *names, count=1):
 
 
 def reasons(page, path):
-    """Reason -> how often, of one endpoint."""
+    """Reason -> how often, of one endpoint; those that have been."""
     return {
         labels["reason"]: value for name, labels, value in page.series
-        if name == "auth_failures_total" and labels["endpoint"] == path
+        if name == "auth_failures_total" and labels["endpoint"] == path and value > 0
     }
 
 
