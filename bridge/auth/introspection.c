@@ -29,8 +29,20 @@
 /* After a failure the next call may take FETCH_TIMEOUT_MS to fail; until then the provider counts as away. */
 #define AWAY_MS (INTROSPECTION_FAILED_MS + FETCH_TIMEOUT_MS + 1000)
 
-/* Whose budget and places a call takes. */
-enum caller { CALLER_STRANGER, CALLER_PROVEN, CALLERS };
+/* Whose budget and places a call takes; so many may be under way for it and those before it. */
+enum caller { CALLER_STRANGER, CALLER_PEER, CALLER_PROVEN, CALLERS };
+static const struct {
+    size_t calls_max;
+    struct auth_budget budget;
+} callers[CALLERS] = {
+    [CALLER_STRANGER] = {INTROSPECTION_STRANGER_CALLS_MAX,
+                         {.burst = INTROSPECTION_STRANGER_BURST,
+                          .every_ms = INTROSPECTION_STRANGER_EVERY_MS}},
+    [CALLER_PEER] = {INTROSPECTION_PEER_CALLS_MAX,
+                     {.burst = INTROSPECTION_PEER_BURST, .every_ms = INTROSPECTION_PEER_EVERY_MS}},
+    [CALLER_PROVEN] = {INTROSPECTION_CALLS_MAX,
+                       {.burst = INTROSPECTION_PROVEN_BURST, .every_ms = INTROSPECTION_PROVEN_EVERY_MS}},
+};
 
 enum entry_state { ENTRY_UNKNOWN, ENTRY_INACTIVE, ENTRY_ACTIVE };
 
@@ -252,14 +264,20 @@ static enum auth_verdict entry_judge(struct introspection *introspection, struct
 
 /* --- calls --- */
 
+static size_t calls_under_way(const struct introspection *introspection, enum caller last)
+{
+    size_t count = 0;
+    for (size_t i = 0; i <= (size_t)last; i++)
+        count += introspection->calls[i];
+    return count;
+}
+
 /* Takes one out of the caller's budget, and a place. With the lock held. */
 static bool take_place(struct introspection *introspection, enum caller caller, uint64_t now_ms)
 {
-    const size_t *calls = introspection->calls;
-    if (calls[CALLER_STRANGER] + calls[CALLER_PROVEN] >= INTROSPECTION_CALLS_MAX)
-        return false;
-    if (caller == CALLER_STRANGER && calls[CALLER_STRANGER] >= INTROSPECTION_STRANGER_CALLS_MAX)
-        return false;
+    for (enum caller other = caller; other < CALLERS; other++)
+        if (calls_under_way(introspection, other) >= callers[other].calls_max)
+            return false;
     return auth_budget_take(&introspection->budgets[caller], now_ms);
 }
 
@@ -351,8 +369,7 @@ static void on_done(struct fetch *fetch)
     call->entry->asking = false;
     struct auth_wait *waiting = auth_queue_take(&call->entry->waiting);
     introspection->calls[call->caller]--;
-    bool last = introspection->closed &&
-                introspection->calls[CALLER_STRANGER] + introspection->calls[CALLER_PROVEN] == 0;
+    bool last = introspection->closed && calls_under_way(introspection, CALLER_PROVEN) == 0;
     pthread_mutex_unlock(&introspection->lock);
 
     auth_wake_all(waiting);
@@ -419,7 +436,9 @@ static enum auth_verdict judge(struct introspection *introspection, const struct
     enum use use = entry != NULL ? entry_use(entry, now, wait) : ASK;
     bool failed = entry != NULL && entry_failed(entry, now->ms, INTROSPECTION_FAILED_MS);
     bool asking = entry != NULL && entry->asking;
-    enum caller caller = known_peer || (entry != NULL && entry->proven) ? CALLER_PROVEN : CALLER_STRANGER;
+    enum caller caller = entry != NULL && entry->proven ? CALLER_PROVEN
+                         : known_peer                   ? CALLER_PEER
+                                                        : CALLER_STRANGER;
 
     if (use == USE_AND_ASK && !asking && !failed && take_place(introspection, caller, now->ms))
         *call = call_make(introspection, entry, digest, caller, now->ms);
@@ -480,10 +499,8 @@ struct introspection *introspection_create(struct fetcher *fetcher, const char *
         return NULL;
     pthread_mutex_init(&introspection->lock, NULL);
     introspection->fetcher = fetcher;
-    introspection->budgets[CALLER_STRANGER] = (struct auth_budget){
-        .burst = INTROSPECTION_STRANGER_BURST, .every_ms = INTROSPECTION_STRANGER_EVERY_MS};
-    introspection->budgets[CALLER_PROVEN] =
-        (struct auth_budget){.burst = INTROSPECTION_PROVEN_BURST, .every_ms = INTROSPECTION_PROVEN_EVERY_MS};
+    for (size_t i = 0; i < CALLERS; i++)
+        introspection->budgets[i] = callers[i].budget;
     introspection->url = strdup(url);
     introspection->authorization = introspection_secret_make(slice_of(client_id), slice_of(client_secret));
     if (introspection->url == NULL || introspection->authorization.text == NULL ||
@@ -515,7 +532,7 @@ void introspection_free(struct introspection *introspection)
             }
         }
     }
-    bool last = introspection->calls[CALLER_STRANGER] + introspection->calls[CALLER_PROVEN] == 0;
+    bool last = calls_under_way(introspection, CALLER_PROVEN) == 0;
     pthread_mutex_unlock(&introspection->lock);
 
     /* With a call under way its end may free everything from here on. */

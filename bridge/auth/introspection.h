@@ -6,8 +6,8 @@
 // Answers are cached by the SHA-256 of the token: positive ones for INTROSPECTION_POSITIVE_MS and never past
 // the token's `exp`, negative ones for INTROSPECTION_NEGATIVE_MS; strangers' negative ones cannot push
 // positive ones out. Requests with the same token share one call. Calls are limited: so many at a time, so
-// many a second; tokens that were let in, and peers that have proved themselves on their connection before,
-// have a budget of their own.
+// many a second; tokens that were let in have a budget of their own, and peers that have proved themselves on
+// their connection before another: behind a proxy strangers come on the same connections.
 #ifndef BRIDGE_AUTH_INTROSPECTION_H
 #define BRIDGE_AUTH_INTROSPECTION_H
 
@@ -37,15 +37,19 @@
 #define INTROSPECTION_PROVEN_MAX 1024
 #define INTROSPECTION_OTHER_MAX 1024
 
-/* Calls under way; of them at most so many for strangers, so that their calls, each hanging for
- * FETCH_TIMEOUT_MS, leave room for the others. */
+/* Calls under way; of them at most so many for strangers, and for strangers and peers together, so that
+ * their calls, each hanging for FETCH_TIMEOUT_MS, leave room for the others. */
 #define INTROSPECTION_CALLS_MAX 16
-#define INTROSPECTION_STRANGER_CALLS_MAX 12
+#define INTROSPECTION_STRANGER_CALLS_MAX 10
+#define INTROSPECTION_PEER_CALLS_MAX 12
 
-/* Strangers: all of a customer's senders at once after a restart, then what no provider minds. The
- * others: INTROSPECTION_PROVEN_MAX tokens, each once in INTROSPECTION_REFRESH_MS, are 34 calls a second. */
+/* Strangers: all of a customer's senders at once after a restart, then what no provider minds; peers bring
+ * new tokens at what pace they like. Proven: INTROSPECTION_PROVEN_MAX tokens, each once in
+ * INTROSPECTION_REFRESH_MS, are 34 calls a second. */
 #define INTROSPECTION_STRANGER_BURST 50
 #define INTROSPECTION_STRANGER_EVERY_MS 50
+#define INTROSPECTION_PEER_BURST 50
+#define INTROSPECTION_PEER_EVERY_MS 20
 #define INTROSPECTION_PROVEN_BURST 200
 #define INTROSPECTION_PROVEN_EVERY_MS 20
 

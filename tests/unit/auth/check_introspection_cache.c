@@ -257,11 +257,11 @@ START_TEST(strangers_push_out_nobody_who_was_let_in)
     uint64_t asked_ms = now.ms;
     for (unsigned i = 0; i < 10000; i++) {
         struct request request = {.woken = 0};
-        pass_ms(INTROSPECTION_PROVEN_EVERY_MS);
+        pass_ms(INTROSPECTION_PEER_EVERY_MS);
         ck_assert_int_eq(judge_known(&request, numbered("stranger", i)), AUTH_PENDING);
         answer_with(i % 2 == 0 ? 200 : 500, INACTIVE);
         if (now.ms - asked_ms >= INTROSPECTION_REFRESH_MS) {
-            pass_ms(INTROSPECTION_PROVEN_EVERY_MS);
+            pass_ms(INTROSPECTION_PEER_EVERY_MS);
             ck_assert_ptr_null(verdict_now("good"));
             ck_assert_uint_eq(call_count(), 1);
             answer_with(200, ACTIVE);
@@ -276,7 +276,7 @@ END_TEST
 static void let_in(const char *token)
 {
     struct request request = {.woken = 0};
-    pass_ms(INTROSPECTION_PROVEN_EVERY_MS);
+    pass_ms(INTROSPECTION_PEER_EVERY_MS);
     ck_assert_int_eq(judge_known(&request, token), AUTH_PENDING);
     answer_with(200, ACTIVE);
     ck_assert_int_eq(judge_known(&request, token), AUTH_ALLOW);
@@ -307,7 +307,7 @@ START_TEST(tokens_for_somebody_else_push_out_nobody)
     ck_assert_ptr_null(verdict_after("good", 200, ACTIVE));
     for (unsigned i = 0; i < INTROSPECTION_PROVEN_MAX + 10; i++) {
         struct request request = {.woken = 0};
-        pass_ms(INTROSPECTION_PROVEN_EVERY_MS);
+        pass_ms(INTROSPECTION_PEER_EVERY_MS);
         ck_assert_int_eq(judge_by(&request, numbered("foreign", i), &rules, true), AUTH_PENDING);
         answer_with(200, ACTIVE);
         ck_assert_int_eq(judge_by(&request, numbered("foreign", i), &rules, true), AUTH_DENY);
@@ -354,6 +354,24 @@ START_TEST(a_token_that_was_let_in_does_not_need_the_strangers_budget)
 }
 END_TEST
 
+/* Behind a proxy a stranger's request comes on a connection that others have proved themselves on. */
+START_TEST(a_peer_does_not_spend_what_is_for_tokens_that_were_let_in)
+{
+    unsigned asked = 0;
+    ck_assert_ptr_null(verdict_after("good", 200, ACTIVE));
+    pass_ms(INTROSPECTION_POSITIVE_MS);
+    for (unsigned i = 0; i < 1000; i++) {
+        struct request request = {.woken = 0};
+        if (judge_known(&request, numbered("stranger", i)) != AUTH_PENDING)
+            continue;
+        answer_with(200, INACTIVE);
+        asked++;
+    }
+    ck_assert_uint_eq(asked, INTROSPECTION_PEER_BURST);
+    ck_assert_ptr_null(verdict_after("good", 200, ACTIVE));
+}
+END_TEST
+
 /* Nor does one that is not good any more have the other. */
 START_TEST(a_token_that_was_let_in_once_is_a_strangers_when_it_has_ended)
 {
@@ -373,22 +391,30 @@ START_TEST(hanging_calls_leave_room_for_the_others)
     memset(requests, 0, sizeof requests);
     ck_assert_ptr_null(verdict_after("good", 200, ACTIVE));
     ck_assert_ptr_null(verdict_after("short", 200, "{\"active\":true,\"exp\":1800000060}"));
-    unsigned i = 0;
+    ck_assert_ptr_null(verdict_after("next", 200, ACTIVE));
+    unsigned i = INTROSPECTION_PEER_CALLS_MAX;
+    for (; i < INTROSPECTION_CALLS_MAX; i++)
+        ck_assert_ptr_null(verdict_after(numbered("let in", i), 200, ACTIVE));
+    i = 0;
     for (; i < INTROSPECTION_STRANGER_CALLS_MAX; i++)
         ck_assert_int_eq(judge_token(&requests[i], numbered("stranger", i)), AUTH_PENDING);
     ck_assert_str_eq(verdict_now("one too many"), "fetch_budget");
-    for (; i < INTROSPECTION_CALLS_MAX; i++)
+    for (; i < INTROSPECTION_PEER_CALLS_MAX; i++)
         ck_assert_int_eq(judge_known(&requests[i], numbered("peer", i)), AUTH_PENDING);
     struct request request = {.woken = 0};
     ck_assert_int_eq(judge_known(&request, "one too many"), AUTH_UNAVAILABLE);
     ck_assert_str_eq(request.reason, "fetch_budget");
 
-    /* Nor can "good" be asked about now: that is told from an outage only by the last call's end. */
+    /* The last places are for those that were let in. */
     pass_ms(INTROSPECTION_POSITIVE_MS);
+    for (; i < INTROSPECTION_CALLS_MAX; i++)
+        ck_assert_int_eq(judge_token(&requests[i], numbered("let in", i)), AUTH_PENDING);
+
+    /* Now "good" cannot be asked about: that is told from an outage only by the last call's end. */
     ck_assert_str_eq(verdict_now("good"), "fetch_budget");
-    answer_with(0, NULL);
+    answer_last_with(0, NULL);
     struct request next = {.woken = 0};
-    ck_assert_int_eq(judge_known(&next, "next"), AUTH_PENDING);
+    ck_assert_int_eq(judge_token(&next, "next"), AUTH_PENDING);
     ck_assert_ptr_null(verdict_now("good"));
     ck_assert_str_eq(verdict_now("short"), "fetch_budget");
     while (call_count() > 0)
@@ -402,7 +428,7 @@ START_TEST(nobody_is_pushed_out_while_asked_about)
     ck_assert_int_eq(judge_token(&slow, "slow"), AUTH_PENDING);
     for (unsigned i = 0; i < INTROSPECTION_OTHER_MAX + 10; i++) {
         struct request request = {.woken = 0};
-        pass_ms(INTROSPECTION_PROVEN_EVERY_MS);
+        pass_ms(INTROSPECTION_PEER_EVERY_MS);
         ck_assert_int_eq(judge_known(&request, numbered("stranger", i)), AUTH_PENDING);
         answer_last_with(200, INACTIVE);
     }
@@ -540,6 +566,7 @@ Suite *suite_introspection_cache(void)
     tcase_add_test(tcase, tokens_for_somebody_else_push_out_nobody);
     tcase_add_test(tcase, strangers_have_a_budget);
     tcase_add_test(tcase, a_token_that_was_let_in_does_not_need_the_strangers_budget);
+    tcase_add_test(tcase, a_peer_does_not_spend_what_is_for_tokens_that_were_let_in);
     tcase_add_test(tcase, a_token_that_was_let_in_once_is_a_strangers_when_it_has_ended);
     tcase_add_test(tcase, hanging_calls_leave_room_for_the_others);
     tcase_add_test(tcase, nobody_is_pushed_out_while_asked_about);
