@@ -282,7 +282,12 @@ static void request_admit(struct request *request)
     if (slice_present(foreign)) {
         refuse(request, AUTH_UNAVAILABLE, "unknown_recipient", foreign);
         request_end(request);
-    } else if (clock_monotonic_ms() + PRODUCE_MIN_MS > request->deadline_ms) {
+        return;
+    }
+    /* Not before: anybody can have something that Adobe has signed for him. */
+    if (!request->endpoint->config->auth_none)
+        guard_prove(request->connection);
+    if (clock_monotonic_ms() + PRODUCE_MIN_MS > request->deadline_ms) {
         answer_failed(request, 503, "not_delivered", "too little time was left to write the batch",
                       BATCH_NOT_DELIVERED);
         request_end(request);
@@ -351,8 +356,6 @@ static void request_judge(struct request *request)
     }
     request->state = REQUEST_JUDGED;
     if (verdict == AUTH_ALLOW) {
-        if (!request->endpoint->config->auth_none)
-            guard_prove(request->connection);
         request_admit(request);
     } else {
         if (shown.old_connection && request->endpoint->config->client_name_count > 0)

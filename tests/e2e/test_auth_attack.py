@@ -6,11 +6,12 @@ import gzip
 import pytest
 
 from harness import certificates, events, http
-from harness.answers import assert_unavailable, refusals
+from harness.answers import assert_unavailable, reasons, refusals
 from harness.bridge import ACTIVITY, ADOBE, TOKEN
 from harness.http import CLIENTS, HTTP1
 from harness.ports import release_port, take_port
-from harness.signatures import Signer, signed
+from harness.signatures import Signer, fresh_path, headers, random_signature, signed
+from harness.waits import eventually
 
 OURS, OTHERS = "0123456789abcdef0123456789abcdef", "ffffffffffffffffffffffffffffffff"
 NAME = "webhooks.adobe.example"
@@ -184,6 +185,25 @@ def test_coding_that_is_not_true_hides_nobody(start_signed, signer, http_version
     assert ask(ours).json()["dead_lettered"] == 1
     if coding == "gzip":
         assert_unavailable(ask(gzip.compress(foreign)), "unknown_recipient")
+
+
+def test_what_is_signed_for_others_makes_nobody_known(start_signed, host, signer, http_version):
+    """Any customer of Adobe's has a body with a good signature: it must not open the budget of known peers."""
+    bridge = start_signed()
+    foreign = events.addressed(1, OTHERS)[0]
+
+    def spent():
+        strange = headers([random_signature()], [fresh_path()])
+        return (bridge.post(ADOBE, foreign, strange, token=None).status == 503
+                and "fetch_budget" in reasons(bridge.metrics(), ADOBE))
+
+    with CLIENTS[http_version](bridge.port) as client:
+        assert client.request("POST", ADOBE, signed(foreign, signer), foreign).json()["error"] == "unknown_recipient"
+        eventually(spent, 20, "strangers' budget is spent", every=0)
+        path = fresh_path()
+        answer = client.request("POST", ADOBE, headers([random_signature()], [path]), foreign)
+        assert answer.json()["error"] == "auth_unavailable"
+        assert host.count(path) == 0
 
 
 def test_too_many_events_hide_nobody(start_signed, signer):
