@@ -93,13 +93,6 @@ static void log_refused(const struct config_errors *errors)
                   LOG_INT("column", errors->items[i].mark.column));
 }
 
-/* Files of a configuration that was refused are watched too: it may become good by one of them. */
-static void watch_files(struct running *running, struct config_files *files)
-{
-    if (!watch_set(&running->watch, files))
-        log_error("out of memory: changed files are not noticed any more, SIGHUP is");
-}
-
 static bool take_over(struct running *running, struct setup *wanted)
 {
     struct config *config = wanted->config;
@@ -131,8 +124,8 @@ static void reload(struct running *running)
     else
         log_refused(&errors);
     gauge_set(running->reload_success, good ? 1 : 0);
-    watch_files(running, &files);
-    config_files_free(&files);
+    /* Files of a configuration that was refused are watched too: it may become good by one of them. */
+    watch_set(&running->watch, &files);
     config_errors_free(&errors);
 }
 
@@ -284,7 +277,7 @@ int command_serve(int argc, char **argv)
                               .start = setup.config,
                               .delay_ms = setup.config->shutdown.delay_ms,
                               .grace_ms = setup.config->shutdown.grace_ms};
-    watch_files(&running, &files);
+    watch_set(&running.watch, &files);
     int status = serve(&running, &setup, &signals);
     watch_free(&running.watch);
     setup_free(&setup);

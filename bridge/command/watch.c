@@ -3,65 +3,40 @@
 // See watch.h. Main thread.
 #include "command/watch.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-/* What changes when a file does; all zero when there is none. */
-struct watch_stamp {
-    dev_t device;
-    ino_t inode;
-    off_t size;
-    struct timespec modified, changed;
-};
-
 static bool times_equal(struct timespec a, struct timespec b)
 {
     return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
-static bool stamps_equal(const struct watch_stamp *a, const struct watch_stamp *b)
+/* What changes when a file does. */
+static bool looks_equal(const struct stat *a, const struct stat *b)
 {
-    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-           times_equal(a->modified, b->modified) && times_equal(a->changed, b->changed);
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           times_equal(a->st_mtim, b->st_mtim) && times_equal(a->st_ctim, b->st_ctim);
 }
 
-static struct watch_stamp stamp_of(const char *path)
-{
-    struct stat found;
-    if (stat(path, &found) != 0)
-        return (struct watch_stamp){.inode = 0};
-    return (struct watch_stamp){found.st_dev, found.st_ino, found.st_size, found.st_mtim, found.st_ctim};
-}
-
-/* Takes the stamps anew; whether one is different. */
-static bool stamp_all(struct watch *watch)
+/* Looks at all of them anew; whether one is different. */
+static bool look_at_all(struct watch *watch)
 {
     bool different = false;
     for (size_t i = 0; i < watch->files.count; i++) {
-        struct watch_stamp stamp = stamp_of(watch->files.paths[i]);
-        different |= !stamps_equal(&stamp, &watch->stamps[i]);
-        watch->stamps[i] = stamp;
+        struct stat found = config_file_look(watch->files.paths[i]);
+        different |= !looks_equal(&found, &watch->files.seen[i]);
+        watch->files.seen[i] = found;
     }
     return different;
 }
 
-bool watch_set(struct watch *watch, struct config_files *files)
+void watch_set(struct watch *watch, struct config_files *files)
 {
     watch_free(watch);
     watch->files = *files;
-    *files = (struct config_files){NULL, 0};
-    watch->stamps = calloc(watch->files.count + 1, sizeof *watch->stamps);
-    if (watch->stamps == NULL) {
-        watch_free(watch);
-        return false;
-    }
-    stamp_all(watch);
-    return true;
+    *files = (struct config_files){.count = 0};
 }
 
 bool watch_look(struct watch *watch)
 {
-    bool different = stamp_all(watch), settled = watch->settling && !different;
+    bool different = look_at_all(watch), settled = watch->settling && !different;
     watch->settling = different;
     return settled;
 }
@@ -69,6 +44,5 @@ bool watch_look(struct watch *watch)
 void watch_free(struct watch *watch)
 {
     config_files_free(&watch->files);
-    free(watch->stamps);
-    *watch = (struct watch){.stamps = NULL};
+    *watch = (struct watch){.settling = false};
 }

@@ -7,23 +7,20 @@
 #define BRIDGE_COMMAND_WATCH_H
 
 #include <stdbool.h>
-#include <sys/stat.h>
 
 #include "config/config.h"
 
 /* Zero-initialise. */
 struct watch {
-    struct config_files files;
-    struct watch_stamp *stamps; /* as last seen */
-    bool settling;              /* they were different at the last look */
+    struct config_files files; /* as last seen */
+    bool settling;             /* they were different at the last look */
 };
 
-/* Watches these files from now on, instead of those before; takes them over. False when out of memory:
- * nothing is watched then. */
-bool watch_set(struct watch *watch, struct config_files *files) __attribute__((warn_unused_result));
+/* Watches these files from now on, instead of those before; takes them over. */
+void watch_set(struct watch *watch, struct config_files *files);
 
-/* Whether something has changed since the last true, or since watch_set, and has stood still between two
- * looks: a file is not taken half-written. To be called every second. */
+/* Whether something has changed since the last true, or since the files of watch_set were read, and has stood
+ * still between two looks: a file is not taken half-written. To be called every second. */
 bool watch_look(struct watch *watch);
 
 void watch_free(struct watch *watch);

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "batch.h"
 #include "telemetry/log.h"
@@ -161,11 +162,15 @@ struct config_error {
 };
 
 /* The files that a configuration was made from: itself, those behind ${file:...}, certificates, keys, CAs and
- * CRLs; each once, as written. Zero-initialise. */
+ * CRLs; each once, as written, and as it was before it was read: what comes between is a change.
+ * Zero-initialise. */
 struct config_files {
     char **paths;
+    struct stat *seen; /* all zero: it was not there */
     size_t count;
 };
+/* How the file is now; all zero when it is not there. */
+struct stat config_file_look(const char *path);
 void config_files_free(struct config_files *files);
 
 /* Everything that is wrong with it, in the order of the file. Zero-initialise. */

@@ -160,7 +160,8 @@ void config_wipe(char *text, size_t length);
 
 /* files.c */
 
-/* Adds the path unless it is there; files may be NULL. False when out of memory. */
+/* Adds the path unless it is there, and looks at the file, which must not have been read yet; files may be
+ * NULL. False when out of memory. */
 bool config_files_add(struct config_files *files, struct slice path) __attribute__((warn_unused_result));
 
 /* errors.c */

@@ -2,6 +2,7 @@
 //
 // Changed files are noticed, once, and only when they stand still.
 #include "command/watch.h"
+#include "config/options.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,15 @@ static void put(const char *path, const char *text)
     ck_assert_int_eq(fclose(file), 0);
 }
 
+/* What loading a configuration gives that names the two. */
+static struct config_files read_files(void)
+{
+    struct config_files files = {.count = 0};
+    ck_assert(config_files_add(&files, slice_of(first)));
+    ck_assert(config_files_add(&files, slice_of(second))); /* not there yet */
+    return files;
+}
+
 static void setup(void)
 {
     memcpy(folder + sizeof folder - 7, "XXXXXX", 6);
@@ -30,11 +40,9 @@ static void setup(void)
     snprintf(second, sizeof second, "%s/second", folder);
     snprintf(other, sizeof other, "%s/other", folder);
     put(first, "1");
-    struct config_files files = {.paths = calloc(2, sizeof(char *)), .count = 2};
-    files.paths[0] = strdup(first);
-    files.paths[1] = strdup(second); /* not there yet */
     memset(&watch, 0, sizeof watch);
-    ck_assert(watch_set(&watch, &files));
+    struct config_files files = read_files();
+    watch_set(&watch, &files);
     ck_assert_uint_eq(files.count, 0);
 }
 
@@ -87,6 +95,19 @@ START_TEST(files_that_come_and_go_are_changes)
 }
 END_TEST
 
+/* It was read, and then changed, before the configuration was in force and its files watched. */
+START_TEST(a_change_while_a_reload_is_under_way_is_one)
+{
+    struct config_files files = read_files();
+    put(first, "12");
+    put(second, "x");
+    watch_set(&watch, &files);
+    ck_assert(!watch_look(&watch));
+    ck_assert(watch_look(&watch));
+    ck_assert(!watch_look(&watch));
+}
+END_TEST
+
 Suite *suite_watch(void)
 {
     Suite *suite = suite_create("watch");
@@ -95,6 +116,7 @@ Suite *suite_watch(void)
     tcase_add_test(tcase, nothing_has_changed);
     tcase_add_test(tcase, a_change_is_told_once_when_it_has_settled);
     tcase_add_test(tcase, files_that_come_and_go_are_changes);
+    tcase_add_test(tcase, a_change_while_a_reload_is_under_way_is_one);
     suite_add_tcase(suite, tcase);
     return suite;
 }

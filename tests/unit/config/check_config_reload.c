@@ -15,7 +15,7 @@ static void expect_files(const char *text, bool good, const char *expected)
 {
     config_test_write(config_file_path, text, strlen(text));
     struct config_errors errors = {0};
-    struct config_files files = {NULL, 0};
+    struct config_files files = {.count = 0};
     struct config *config = config_load(config_file_path, true, NULL, &errors, &files);
     char *list = NULL;
     size_t size = 0;
@@ -64,7 +64,7 @@ START_TEST(files_are_listed_when_something_is_wrong)
                  false, "@\n/nonexistent/c\n/nonexistent/k\nk.pem\n");
 
     struct config_errors errors = {0};
-    struct config_files files = {NULL, 0};
+    struct config_files files = {.count = 0};
     ck_assert_ptr_null(config_load("/nonexistent/bridge.yaml", true, NULL, &errors, &files));
     ck_assert_uint_eq(files.count, 1);
     ck_assert_str_eq(files.paths[0], "/nonexistent/bridge.yaml");
