@@ -16,8 +16,10 @@
 #include "clock.h"
 
 #define TRANSFERS_MAX 64
-#define CONNECTIONS_MAX 32L
-#define CONNECTIONS_HOST_MAX 8L
+#define CONNECTIONS_MAX 64L
+/* More than introspection and the key store each allow under way: what they keep free for proven tokens and
+ * keys must not wait here for a connection. */
+#define CONNECTIONS_HOST_MAX 24L
 #define CONNECTIONS_IDLE_MAX 8L
 #define CONNECT_TIMEOUT_MS (FETCH_TIMEOUT_MS - 500)
 #define BODY_FIRST_SIZE 4096

@@ -309,6 +309,23 @@ START_TEST(more_than_may_run_at_once_take_turns)
 }
 END_TEST
 
+/* As many as strangers may have hanging at one host, and more. */
+START_TEST(calls_that_hang_leave_room_at_their_host)
+{
+    enum { COUNT = 20 };
+    struct probe *probes = calloc(COUNT, sizeof *probes);
+    for (size_t i = 0; i < COUNT; i++)
+        probe_start(&probes[i], http_server_url(server, "/silent"));
+    uint64_t began_ms = clock_monotonic_ms();
+    fetch_path("/ok");
+    ck_assert_int_eq(probe.fetch.status, 200);
+    ck_assert_uint_lt(clock_monotonic_ms() - began_ms, FETCH_TIMEOUT_MS);
+    for (size_t i = 0; i < COUNT; i++)
+        probe_wait(&probes[i]);
+    free(probes);
+}
+END_TEST
+
 START_TEST(stop_gives_up_what_is_under_way)
 {
     enum { COUNT = 80 };
@@ -453,6 +470,7 @@ Suite *suite_fetch(void)
     tcase_add_test(tcase, no_proxy_on_loopback);
     tcase_add_test(tcase, done_may_start_the_same_fetch_again);
     tcase_add_test(tcase, more_than_may_run_at_once_take_turns);
+    tcase_add_test(tcase, calls_that_hang_leave_room_at_their_host);
     tcase_add_test(tcase, stop_gives_up_what_is_under_way);
     tcase_add_test(tcase, tasks_run_until_they_are_removed);
     tcase_add_test(tcase, certificates_are_checked);
