@@ -93,6 +93,22 @@ static bool load_listeners(struct server *server, struct site *site, char *errst
     return true;
 }
 
+/* Endpoints change at once and listeners at a restart: in between nobody could show what is wanted, and would
+ * be refused for good. */
+static bool certificates_can_be_shown(const struct site *site, char *errstr, size_t errstr_size)
+{
+    bool wanted = false, asked = false;
+    for (size_t i = 0; i < site->config->endpoint_count; i++)
+        wanted = wanted || site->config->endpoints[i].client_name_count > 0;
+    for (size_t i = 0; i < site->listener_count; i++)
+        asked = asked || site->listeners[i].clients != NULL;
+    if (wanted && !asked)
+        snprintf(errstr, errstr_size,
+                 "client_names: no listener that is open asks for certificates, and to "
+                 "open another one needs a restart");
+    return asked || !wanted;
+}
+
 struct site *site_create(struct server *server, struct config *config, bool owns_config, char *errstr,
                          size_t errstr_size)
 {
@@ -112,7 +128,8 @@ struct site *site_create(struct server *server, struct config *config, bool owns
     site->admin_guarded = config->admin_token != NULL;
     if (site->intake == NULL || !load_endpoints(server, site) ||
         (site->admin_guarded && !token_digest(slice_of(config->admin_token), &site->admin_token)) ||
-        !load_listeners(server, site, errstr, errstr_size)) {
+        !load_listeners(server, site, errstr, errstr_size) ||
+        !certificates_can_be_shown(site, errstr, errstr_size)) {
         site_free(site);
         return NULL;
     }

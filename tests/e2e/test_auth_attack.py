@@ -2,6 +2,7 @@
 """What a hostile reader of the code has tried: a way in, a final refusal where a retry would do, work without a proof."""
 
 import gzip
+import signal
 
 import pytest
 
@@ -111,6 +112,23 @@ def test_other_endpoints_of_an_old_connection_go_on(listener, http_version):
         for _ in range(3):
             answer = client.request("POST", ACTIVITY, [("authorization", TOKEN)], b"[]")
             assert answer.status == 200
+
+
+def test_certificates_that_nobody_could_show_yet(start, tmp_path, authority):
+    """The endpoint would want them at once, the listener that asks for them is there after a restart only."""
+    bridge, port = start({}), take_port()
+    bridge.allow_errors = True
+    certificate, key = authority.server()
+    tls = {"certificate": str(certificate), "key": str(key), "client_ca": str(authority.file)}
+    bridge.write_config({
+        "kafka": {"bootstrap.servers": ...},
+        "listen": [{"address": f"127.0.0.1:{bridge.port}"}, {"address": f"127.0.0.1:{port}", "tls": tls}],
+        "endpoints": [{"path": ADOBE, "sender": "adobe-io", "auth": {"client_names": [NAME]}}],
+    })
+    bridge.signal(signal.SIGHUP)
+    eventually(lambda: bridge.logged("configuration refused", "client_names"), 20, "it is refused")
+    assert bridge.post(ADOBE, b"[]").status == 200
+    release_port(port)
 
 
 # --- certificates: what strangers' hold
