@@ -27,6 +27,12 @@ class Signer:
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo,
         )
 
+    def private_pem(self):
+        """Text, without a passphrase."""
+        return self._key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption(),
+        ).decode()
+
     def sign(self, body):
         return remember(base64.b64encode(self._key.sign(body, padding.PKCS1v15(), hashes.SHA256())).decode())
 
