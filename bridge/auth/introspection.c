@@ -464,6 +464,15 @@ static enum auth_verdict judge(struct introspection *introspection, const struct
     return AUTH_PENDING;
 }
 
+/* RFC 6750 section 2.1: a bearer token has neither blanks nor controls, and only ASCII. */
+static bool can_be_a_token(struct slice token)
+{
+    for (size_t i = 0; i < token.len; i++)
+        if (token.ptr[i] <= ' ' || token.ptr[i] > '~')
+            return false;
+    return token.len > 0 && token.len <= INTROSPECTION_TOKEN_MAX;
+}
+
 enum auth_verdict introspection_judge(struct introspection *introspection, struct slice token,
                                       const struct jwt_rules *rules, bool known_peer,
                                       const struct auth_now *now, struct auth_wait *wait, const char **reason)
@@ -473,7 +482,7 @@ enum auth_verdict introspection_judge(struct introspection *introspection, struc
 
     if (wait->since_ms == 0)
         wait->since_ms = now->ms;
-    if (token.len == 0 || token.len > INTROSPECTION_TOKEN_MAX) {
+    if (!can_be_a_token(token)) {
         *reason = "inactive_token";
         return AUTH_DENY;
     }

@@ -63,9 +63,10 @@ void introspection_free(struct introspection *introspection); /* as issuer_free;
 
 /* rules: audience and allowed clients as for a JWT, each compared when it is set (a NULL is not; an answer
  * that names no audience has none that matches); issuer only when the answer names one. Reasons:
- * "inactive_token" (an empty one and one longer than INTROSPECTION_TOKEN_MAX as well: those are not asked
- * about), "wrong_issuer", "wrong_audience", "wrong_client", "expired", "not_yet_valid" (AUTH_DENY);
- * "introspection_unavailable", "fetch_budget" (AUTH_UNAVAILABLE). known_peer: see above. */
+ * "inactive_token" (an empty one, one longer than INTROSPECTION_TOKEN_MAX, one with a blank or not in ASCII
+ * as well: those are not asked about), "wrong_issuer", "wrong_audience", "wrong_client", "expired",
+ * "not_yet_valid" (AUTH_DENY); "introspection_unavailable", "fetch_budget" (AUTH_UNAVAILABLE). known_peer:
+ * see above. */
 enum auth_verdict introspection_judge(struct introspection *introspection, struct slice token,
                                       const struct jwt_rules *rules, bool known_peer,
                                       const struct auth_now *now, struct auth_wait *wait,

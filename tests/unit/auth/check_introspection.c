@@ -258,6 +258,9 @@ START_TEST(what_cannot_be_a_token_is_not_asked_about)
     memset(longest, 'a', sizeof longest - 1);
     ck_assert_str_eq(verdict_now(""), "inactive_token");
     ck_assert_str_eq(verdict_now(longest), "inactive_token");
+    ck_assert_str_eq(verdict_now("with blank"), "inactive_token");
+    ck_assert_str_eq(verdict_now("with\ttab"), "inactive_token");
+    ck_assert_str_eq(verdict_now("\xc3\xa5"), "inactive_token");
     ck_assert_uint_eq(call_count(), 0);
     longest[INTROSPECTION_TOKEN_MAX] = '\0';
     ck_assert_ptr_null(verdict_after(longest, 200, ACTIVE));

@@ -291,7 +291,7 @@ START_TEST(the_least_recently_used_goes_first)
     for (unsigned i = 2; i < INTROSPECTION_PROVEN_MAX; i++)
         let_in(numbered("token", i));
     ck_assert_ptr_null(verdict_now("used"));
-    let_in("one more");
+    let_in("one-more");
     ck_assert_ptr_null(verdict_now("used"));
     ck_assert_ptr_null(verdict_now(numbered("token", 2)));
     ck_assert_uint_lt(now.ms - began_ms, INTROSPECTION_REFRESH_MS);
@@ -394,21 +394,21 @@ START_TEST(hanging_calls_leave_room_for_the_others)
     ck_assert_ptr_null(verdict_after("next", 200, ACTIVE));
     unsigned i = INTROSPECTION_PEER_CALLS_MAX;
     for (; i < INTROSPECTION_CALLS_MAX; i++)
-        ck_assert_ptr_null(verdict_after(numbered("let in", i), 200, ACTIVE));
+        ck_assert_ptr_null(verdict_after(numbered("let-in", i), 200, ACTIVE));
     i = 0;
     for (; i < INTROSPECTION_STRANGER_CALLS_MAX; i++)
         ck_assert_int_eq(judge_token(&requests[i], numbered("stranger", i)), AUTH_PENDING);
-    ck_assert_str_eq(verdict_now("one too many"), "fetch_budget");
+    ck_assert_str_eq(verdict_now("one-too-many"), "fetch_budget");
     for (; i < INTROSPECTION_PEER_CALLS_MAX; i++)
         ck_assert_int_eq(judge_known(&requests[i], numbered("peer", i)), AUTH_PENDING);
     struct request request = {.woken = 0};
-    ck_assert_int_eq(judge_known(&request, "one too many"), AUTH_UNAVAILABLE);
+    ck_assert_int_eq(judge_known(&request, "one-too-many"), AUTH_UNAVAILABLE);
     ck_assert_str_eq(request.reason, "fetch_budget");
 
     /* The last places are for those that were let in. */
     pass_ms(INTROSPECTION_POSITIVE_MS);
     for (; i < INTROSPECTION_CALLS_MAX; i++)
-        ck_assert_int_eq(judge_token(&requests[i], numbered("let in", i)), AUTH_PENDING);
+        ck_assert_int_eq(judge_token(&requests[i], numbered("let-in", i)), AUTH_PENDING);
 
     /* Now "good" cannot be asked about: that is told from an outage only by the last call's end. */
     ck_assert_str_eq(verdict_now("good"), "fetch_budget");
