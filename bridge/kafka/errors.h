@@ -13,7 +13,8 @@ enum error_action {
     ERROR_BROKEN         /* this producer will never deliver anything again */
 };
 
-/* A short text for the answer's message, a literal. Unknown codes are retried. */
+/* A short text for the answer's message, a literal. Every code of librdkafka 2.0.2 is in the table;
+ * others, of a newer librdkafka or broker, are retried in words that say so. */
 enum error_action kafka_error_action(rd_kafka_resp_err_t code, const char **words);
 
 #endif

@@ -199,6 +199,42 @@ START_TEST(errors_are_retried_unless_the_table_knows_better)
 }
 END_TEST
 
+/* Each code stands in the table, with words of its own, or among those that no record can meet. */
+START_TEST(every_code_of_librdkafka_has_its_treatment)
+{
+    static const rd_kafka_resp_err_t told[] = {
+        RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP,
+        RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID,
+        RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+        RD_KAFKA_RESP_ERR__PURGE_QUEUE,
+        RD_KAFKA_RESP_ERR__INCONSISTENT,
+        RD_KAFKA_RESP_ERR_UNKNOWN,
+    };
+    const struct rd_kafka_err_desc *codes;
+    const char *words, *unknown, *other;
+    size_t count;
+    kafka_error_action((rd_kafka_resp_err_t)4711, &unknown);
+    kafka_error_action(RD_KAFKA_RESP_ERR__PARTITION_EOF, &other);
+    ck_assert_str_ne(unknown, other);
+    rd_kafka_get_err_descs(&codes, &count);
+    ck_assert_uint_gt(count, 100);
+    for (size_t i = 0; i < count; i++) {
+        if (codes[i].name == NULL || codes[i].code == RD_KAFKA_RESP_ERR_NO_ERROR ||
+            codes[i].code == RD_KAFKA_RESP_ERR__BEGIN || codes[i].code == RD_KAFKA_RESP_ERR__END)
+            continue;
+        enum error_action action = kafka_error_action(codes[i].code, &words);
+        ck_assert_msg(strcmp(words, unknown) != 0, "%s (%d) is not in kafka/errors.c", codes[i].name,
+                      codes[i].code);
+        ck_assert_msg((action == ERROR_BROKEN) == (codes[i].code == RD_KAFKA_RESP_ERR__FATAL), "%s",
+                      codes[i].name);
+    }
+    for (size_t i = 0; i < sizeof told / sizeof told[0]; i++) {
+        ck_assert_int_eq(kafka_error_action(told[i], &words), ERROR_RETRY_LATER);
+        ck_assert_str_ne(words, other);
+    }
+}
+END_TEST
+
 Suite *suite_dead_letter(void)
 {
     Suite *suite = suite_create("dead_letter");
@@ -212,6 +248,7 @@ Suite *suite_dead_letter(void)
     tcase_add_test(tcase, a_topic_that_takes_nothing_is_told);
     tcase_add_test(tcase, a_full_budget_is_told);
     tcase_add_test(tcase, errors_are_retried_unless_the_table_knows_better);
+    tcase_add_test(tcase, every_code_of_librdkafka_has_its_treatment);
     suite_add_tcase(suite, tcase);
     return suite;
 }
