@@ -34,15 +34,8 @@ static void block_signals(sigset_t *set)
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGHUP);
-    sigaddset(set, SIGUSR1); /* from ourselves: the producer is broken */
     pthread_sigmask(SIG_BLOCK, set, NULL);
     signal(SIGPIPE, SIG_IGN);
-}
-
-static void on_broken(void *data)
-{
-    (void)data;
-    kill(getpid(), SIGUSR1);
 }
 
 static void on_second_signal(int number)
@@ -129,8 +122,8 @@ static void reload(struct running *running)
     config_errors_free(&errors);
 }
 
-/* Serves until a signal says to end; the exit status that it asks for. */
-static int wait_for_end(struct running *running, const sigset_t *set)
+/* Serves until a signal says to end. */
+static void wait_for_end(struct running *running, const sigset_t *set)
 {
     const struct timespec second = {.tv_sec = 1};
     for (;;) {
@@ -140,10 +133,8 @@ static int wait_for_end(struct running *running, const sigset_t *set)
                      LOG_TEXT("cause", number == SIGHUP ? "SIGHUP" : "a file has changed"));
             reload(running);
         } else if (number > 0) {
-            log_info("ending", LOG_TEXT("signal", number == SIGTERM  ? "SIGTERM"
-                                                  : number == SIGINT ? "SIGINT"
-                                                                     : "producer broken"));
-            return number == SIGUSR1 ? 1 : 0;
+            log_info("ending", LOG_TEXT("signal", number == SIGTERM ? "SIGTERM" : "SIGINT"));
+            return;
         }
     }
 }
@@ -187,8 +178,7 @@ static int serve(struct running *running, struct setup *setup, const sigset_t *s
     kafka = kafka_start(&(struct kafka_options){.config = config,
                                                 .routes = setup->routes,
                                                 .metrics = metrics,
-                                                .embedded = running->embedded,
-                                                .broken = on_broken},
+                                                .embedded = running->embedded},
                         errstr, sizeof errstr);
     if (kafka == NULL) {
         log_error("cannot start", LOG_TEXT("reason", errstr));
@@ -202,11 +192,11 @@ static int serve(struct running *running, struct setup *setup, const sigset_t *s
     log_info("ready", LOG_TEXT("version", BRIDGE_VERSION), LOG_TEXT("kafka", kafka_bootstrap(kafka)));
 
     running->server = server;
-    status = wait_for_end(running, signals);
+    wait_for_end(running, signals);
+    status = 0;
     arm_second_signal();
     server_set_draining(server);
-    if (status == 0)
-        wait_ms(running->delay_ms);
+    wait_ms(running->delay_ms);
     uint64_t until_ms = clock_monotonic_ms() + running->grace_ms;
     if (!server_drain(server, (int)running->grace_ms)) {
         log_warning("not every batch was answered within shutdown.grace");

@@ -24,70 +24,6 @@
 /* Parts of a dead letter are not made smaller than this by the broker's refusals. */
 #define PART_MIN 4096
 
-static const double duration_bounds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
-                                         0.25,  0.5,    1,     2.5,  5,     10,   20};
-static const double age_bounds[] = {1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21600, 86400, 604800};
-
-void delivery_metrics_register(struct kafka *kafka, struct metrics *metrics)
-{
-    static const char *const outcomes[] = {"delivered", "duplicate", "dead_lettered", "failed"};
-    const struct routes *routes = kafka->routes;
-    kafka->metrics.registry = metrics;
-    for (size_t o = 0; o < 4; o++) {
-        kafka->metrics.events[o] = calloc(routes->type_count + 1, sizeof(struct counter *));
-        if (kafka->metrics.events[o] == NULL)
-            abort();
-        for (size_t t = 0; t < routes->type_count; t++) {
-            struct metric_label labels[] = {{"stream", stream_name(routes->types[t].stream)},
-                                            {"type", routes->types[t].name},
-                                            {"outcome", outcomes[o]}};
-            kafka->metrics.events[o][t] =
-                metrics_counter(metrics, "events_total", "Events by stream, type and outcome.", labels, 3);
-        }
-        /* An event whose type nobody could tell. */
-        struct metric_label labels[] = {{"stream", "unknown"}, {"type", "unknown"}, {"outcome", outcomes[o]}};
-        kafka->metrics.events[o][routes->type_count] =
-            metrics_counter(metrics, "events_total", "Events by stream, type and outcome.", labels, 3);
-    }
-    for (int s = 0; s < STREAM_COUNT; s++) {
-        struct metric_label label = {"stream", stream_name((enum stream)s)};
-        kafka->metrics.events_bytes[s] =
-            metrics_counter(metrics, "events_bytes_total",
-                            "Bytes of events as received, by stream; confirmed ones.", &label, 1);
-        kafka->metrics.event_age[s] = metrics_histogram(
-            metrics, "event_age_seconds", "From the event's own time to Kafka's confirmation.", &label, 1,
-            age_bounds, sizeof age_bounds / sizeof age_bounds[0]);
-    }
-    for (int r = 1; r < DEAD_LETTER_REASON_COUNT; r++) {
-        struct metric_label label = {"reason", dead_letter_reason_name((enum dead_letter_reason)r)};
-        kafka->metrics.dead_letters[r] = metrics_counter(
-            metrics, "dead_letters_total", "Events written to the dead-letter topic, by reason.", &label, 1);
-    }
-    kafka->metrics.late = metrics_counter(metrics, "late_confirmations_total",
-                                          "Events confirmed after their sender's deadline.", NULL, 0);
-    kafka->metrics.delivery_duration =
-        metrics_histogram(metrics, "delivery_duration_seconds",
-                          "From producing a batch to the confirmation of its last record.", NULL, 0,
-                          duration_bounds, sizeof duration_bounds / sizeof duration_bounds[0]);
-    kafka->metrics.in_flight_events = metrics_gauge(
-        metrics, "in_flight_events", "Events handed to Kafka whose batch is not complete.", NULL, 0);
-    kafka->metrics.up =
-        metrics_gauge(metrics, "kafka_up", "1 when brokers answer and confirm records.", NULL, 0);
-    kafka->metrics.brokers_up =
-        metrics_gauge(metrics, "kafka_brokers_up",
-                      "Brokers that the cluster lists as alive; 0 when none answers.", NULL, 0);
-}
-
-void kafka_count_error(struct kafka *kafka, rd_kafka_resp_err_t code)
-{
-    if (kafka->metrics.registry == NULL)
-        return;
-    struct metric_label label = {"code", rd_kafka_err2name(code)};
-    counter_add(metrics_counter(kafka->metrics.registry, "kafka_errors_total",
-                                "Errors of records and connections, by code.", &label, 1),
-                1);
-}
-
 /* --- completion --- */
 
 static void fail_batch(struct batch *batch, const char *words)
@@ -191,6 +127,15 @@ static void release(struct kafka *kafka, struct batch *batch)
         complete(kafka, batch);
 }
 
+/* What an error asks for beside the answer. */
+static void act_on(struct producer *producer, enum error_action action)
+{
+    if (action == ERROR_LOOK_AT_TOPIC || action == ERROR_TOO_LARGE)
+        topics_kick(producer->kafka);
+    else if (action == ERROR_BROKEN)
+        producer_failed(producer);
+}
+
 /* --- producing --- */
 
 /* The set whose records' fate is known soonest before the batch's deadline. A reload can bring a deadline
@@ -223,12 +168,19 @@ static rd_kafka_headers_t *make_headers(const struct record *record)
     return headers;
 }
 
+/* The handle is good until the caller's epoch section ends. */
+static struct topic_handle *handle_of(struct kafka *kafka, const struct record *record)
+{
+    return atomic_load(&set_of(kafka, record->batch)->handles[record->topic]);
+}
+
 /* Hands the record over; its report releases one `pending`. False, with the
- * record and its batch marked as failed, when librdkafka does not take it. */
+ * record and its batch marked as failed, when librdkafka does not take it. Inside an epoch section. */
 static bool produce(struct kafka *kafka, struct record *record)
 {
     struct batch *batch = record->batch;
-    struct topic_handle *handle = atomic_load(&set_of(kafka, batch)->handles[record->topic]);
+    struct topic_handle *handle = handle_of(kafka, record);
+    struct producer *producer = handle->producer;
     rd_kafka_headers_t *headers = make_headers(record);
     if (headers == NULL) {
         fail_record(record, "out of memory");
@@ -236,14 +188,14 @@ static bool produce(struct kafka *kafka, struct record *record)
     }
     record->attempts++;
     atomic_fetch_add(&batch->pending, 1);
-    atomic_fetch_add(&kafka->unreported, 1);
+    atomic_fetch_add(&producer->unreported, 1);
     const void *key = record->key.ptr;
     size_t key_length = record->key.len;
     /* The value is not copied: it belongs to the batch, which lives until its last report. */
     const void *value = record->value.ptr;
     size_t value_length = record->value.len;
     rd_kafka_resp_err_t err = rd_kafka_producev(
-        handle->rk, RD_KAFKA_V_RKT(handle->rkt), RD_KAFKA_V_MSGFLAGS(0), RD_KAFKA_V_KEY(key, key_length),
+        producer->rk, RD_KAFKA_V_RKT(handle->rkt), RD_KAFKA_V_MSGFLAGS(0), RD_KAFKA_V_KEY(key, key_length),
         RD_KAFKA_V_VALUE((void *)(uintptr_t)value, value_length), RD_KAFKA_V_TIMESTAMP(batch->received_ms),
         RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(record), RD_KAFKA_V_END);
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -251,11 +203,10 @@ static bool produce(struct kafka *kafka, struct record *record)
 
     const char *words;
     rd_kafka_headers_destroy(headers); /* ours again after a refusal */
-    atomic_fetch_sub(&kafka->unreported, 1);
-    kafka_count_error(kafka, err);
+    atomic_fetch_sub(&producer->unreported, 1);
+    counts_error(kafka, err);
     atomic_store(&kafka->last_failed_ms, clock_monotonic_ms());
-    if (kafka_error_action(err, &words) == ERROR_LOOK_AT_TOPIC)
-        topics_kick(kafka);
+    act_on(producer, kafka_error_action(err, &words));
     fail_record(record, words);
     atomic_fetch_sub(&batch->pending, 1); /* never the last: the caller holds one */
     return false;
@@ -271,8 +222,8 @@ static bool make_too_large(struct record *record, const char *format, size_t siz
     return record->detail != NULL;
 }
 
-/* Is the topic there, and does it take a record of this size? A record that is
- * too large becomes a dead letter. False: the batch fails. */
+/* Is the topic there, does it take a record of this size, and is there a producer for it? A record that
+ * is too large becomes a dead letter. False: the batch fails. Inside an epoch section. */
 static bool judge(struct kafka *kafka, struct record *record)
 {
     if (record->outcome != RECORD_PENDING)
@@ -312,6 +263,10 @@ static bool judge(struct kafka *kafka, struct record *record)
     case TOPIC_PRESENT:
         break;
     }
+    if (atomic_load(&handle_of(kafka, record)->producer->broken)) {
+        fail_record(record, "a Kafka producer failed and is being replaced");
+        return false;
+    }
     return true;
 }
 
@@ -332,6 +287,7 @@ void kafka_deliver(struct kafka *kafka, struct batch *batch)
 
     /* All is judged before the first record is produced, so that a batch that
      * cannot succeed leaves nothing behind to be duplicated by its retry. */
+    unsigned epoch = epoch_enter(&kafka->epoch);
     bool good = true;
     size_t copies = 0; /* librdkafka's own: message, key, headers */
     for (struct record *r = batch->first; r != NULL && good; r = r->next) {
@@ -348,6 +304,7 @@ void kafka_deliver(struct kafka *kafka, struct batch *batch)
             if (r->outcome == RECORD_PENDING)
                 good = produce(kafka, r);
     }
+    epoch_leave(&kafka->epoch, epoch);
     atomic_store(&batch->producing, false);
     release(kafka, batch);
 }
@@ -356,12 +313,13 @@ void kafka_deliver(struct kafka *kafka, struct batch *batch)
 
 void delivery_report_callback(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 {
-    struct kafka *kafka = opaque;
+    struct producer *producer = opaque;
+    struct kafka *kafka = producer->kafka;
     struct record *record = message->_private;
     struct batch *batch = record->batch;
     (void)rk;
     assert(batch->magic == BATCH_MAGIC);
-    atomic_fetch_sub(&kafka->unreported, 1);
+    atomic_fetch_sub(&producer->unreported, 1);
 
     /* A report without an error and without an offset is no confirmation: librdkafka gives it
      * when the broker called a retry a duplicate whose place it does not know. On a partition just
@@ -375,6 +333,8 @@ void delivery_report_callback(rd_kafka_t *rk, const rd_kafka_message_t *message,
         record->outcome = RECORD_DELIVERED;
         record->partition = message->partition;
         record->offset = message->offset;
+        if (!atomic_load_explicit(&producer->confirmed, memory_order_relaxed))
+            atomic_store(&producer->confirmed, true);
         atomic_store_explicit(&kafka->last_confirmed_ms, clock_monotonic_ms(), memory_order_relaxed);
         release(kafka, batch);
         return;
@@ -382,14 +342,13 @@ void delivery_report_callback(rd_kafka_t *rk, const rd_kafka_message_t *message,
 
     const char *words;
     enum error_action action = kafka_error_action(err, &words);
-    kafka_count_error(kafka, err);
+    counts_error(kafka, err);
     if (action == ERROR_TOO_LARGE && record->attempts <= ATTEMPTS_MAX) {
         topics_park(kafka, record); /* stays pending until the keeper has judged it anew */
         return;
     }
     atomic_store(&kafka->last_failed_ms, clock_monotonic_ms());
-    if (action == ERROR_LOOK_AT_TOPIC || action == ERROR_TOO_LARGE)
-        topics_kick(kafka);
+    act_on(producer, action);
     fail_record(record, words);
     release(kafka, batch);
 }
@@ -410,11 +369,12 @@ static void serve_one_by_one(struct kafka *kafka, int topic)
 /* Did the broker's last word concern this record and no neighbour? */
 static bool travelled_alone(struct kafka *kafka, const struct record *record)
 {
-    const struct topic_handle *handle = atomic_load(&set_of(kafka, record->batch)->handles[record->topic]);
-    return kafka->topics[record->topic].one_by_one && handle->level == LEVELS - 1;
+    return kafka->topics[record->topic].one_by_one &&
+           handle_of(kafka, record)->producer->seat->level == LEVELS - 1;
 }
 
-/* The broker found a Kafka batch with this record too large, and the limits have been read again. */
+/* The broker found a Kafka batch with this record too large, and the limits have been read again.
+ * Inside an epoch section. */
 static void judge_again(struct kafka *kafka, struct record *record)
 {
     struct topic_state *state = &kafka->topics[record->topic];
@@ -461,10 +421,12 @@ void delivery_unpark(struct kafka *kafka, struct record *parked)
             topics_park(kafka, record); /* the loop thread still walks the list */
             continue;
         }
+        unsigned epoch = epoch_enter(&kafka->epoch);
         if (clock_monotonic_ms() + PRODUCE_MIN_MS > batch->deadline_ms)
             fail_record(record, "no time left to write again");
         else
             judge_again(kafka, record);
+        epoch_leave(&kafka->epoch, epoch);
         release(kafka, batch);
     }
 }
@@ -481,6 +443,18 @@ void delivery_fail_parked(struct kafka *kafka)
 
 /* --- the thread --- */
 
+/* What every producer has to report now; how much it was. A section for each pass, so that an old
+ * producer can go however much the others have to say. */
+static int serve_reports(struct kafka *kafka)
+{
+    int served = 0;
+    unsigned epoch = epoch_enter(&kafka->epoch);
+    for (struct producer *p = atomic_load(&kafka->producers); p != NULL; p = atomic_load(&p->next))
+        served += rd_kafka_poll(p->rk, 0);
+    epoch_leave(&kafka->epoch, epoch);
+    return served;
+}
+
 static void *delivery_main(void *data)
 {
     struct kafka *kafka = data;
@@ -491,9 +465,8 @@ static void *delivery_main(void *data)
         uint64_t count;
         if (poll(&fd, 1, 100) > 0 && read(kafka->wake_fd, &count, sizeof count) < 0 && errno != EAGAIN)
             log_error("cannot read the wake-up of the delivery thread", LOG_INT("errno", errno));
-        for (struct producer *p = atomic_load(&kafka->producers); p != NULL; p = p->next)
-            while (rd_kafka_poll(p->rk, 0) > 0)
-                ;
+        while (serve_reports(kafka) > 0)
+            ;
         rd_kafka_poll(kafka->admin, 0);
     }
     return NULL;

@@ -17,11 +17,6 @@
 #include "kafka/internal.h"
 #include "telemetry/log.h"
 
-struct embedded {
-    rd_kafka_t *rk; /* only carries the mock cluster */
-    rd_kafka_mock_cluster_t *cluster;
-};
-
 /* The mock broker leaves Nagle's algorithm on, which costs 40 ms an answer. Its
  * accept() is reached here first, since the executable's symbols come before
  * those of libc; every socket that the process accepts is better off without it. */

@@ -23,7 +23,7 @@ static bool open_admin(struct kafka *kafka, char *errstr, size_t errstr_size)
         snprintf(errstr, errstr_size, "out of memory");
         return false;
     }
-    rd_kafka_conf_t *conf = properties_make(kafka, 0, BATCH_SIZE, errstr, errstr_size);
+    rd_kafka_conf_t *conf = properties_make(kafka, NULL, 0, BATCH_SIZE, errstr, errstr_size);
     if (conf == NULL)
         return false;
     kafka->admin = rd_kafka_new(RD_KAFKA_PRODUCER, conf, errstr, errstr_size);
@@ -65,10 +65,13 @@ static struct kafka *kafka_new(const struct config *config, const struct routes 
     kafka->routes = routes;
     kafka->wake_fd = -1;
     pthread_mutex_init(&kafka->keeper_lock, NULL);
+    pthread_mutex_init(&kafka->producers_lock, NULL);
+    pthread_mutex_init(&kafka->generations_lock, NULL);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&kafka->keeper_wake, &attr);
+    pthread_cond_init(&kafka->generations_wake, &attr);
     pthread_condattr_destroy(&attr);
     return kafka;
 }
@@ -89,7 +92,10 @@ void kafka_free(struct kafka *kafka)
     for (size_t o = 0; o < 4; o++)
         free(kafka->metrics.events[o]);
     pthread_mutex_destroy(&kafka->keeper_lock);
+    pthread_mutex_destroy(&kafka->producers_lock);
+    pthread_mutex_destroy(&kafka->generations_lock);
     pthread_cond_destroy(&kafka->keeper_wake);
+    pthread_cond_destroy(&kafka->generations_wake);
     free(kafka->admin_topics);
     free(kafka->topics);
     free(kafka->bootstrap);
@@ -103,9 +109,7 @@ struct kafka *kafka_start(const struct kafka_options *options, char *errstr, siz
         snprintf(errstr, errstr_size, "out of memory");
         return NULL;
     }
-    kafka->broken = options->broken;
-    kafka->broken_data = options->data;
-    delivery_metrics_register(kafka, options->metrics);
+    counts_register(kafka, options->metrics);
     snprintf(kafka->trouble, sizeof kafka->trouble, "no broker has answered yet");
 
     if (options->embedded) {
@@ -139,7 +143,7 @@ struct kafka *kafka_start(const struct kafka_options *options, char *errstr, siz
     if (kafka_healthy(kafka, reason, sizeof reason))
         producers_refresh_metadata(kafka);
     gauge_set(kafka->metrics.up, reason[0] == '\0' ? 1 : 0);
-    if (!delivery_start(kafka) || !topics_start_keeper(kafka)) {
+    if (!delivery_start(kafka) || !generations_start(kafka) || !topics_start_keeper(kafka)) {
         snprintf(errstr, errstr_size, "cannot start a thread");
         goto fail;
     }
@@ -148,6 +152,7 @@ struct kafka *kafka_start(const struct kafka_options *options, char *errstr, siz
 fail:
     topics_end_keeper(kafka);
     topics_join_keeper(kafka);
+    generations_stop(kafka);
     delivery_stop(kafka);
     kafka_free(kafka);
     return NULL;
@@ -161,14 +166,16 @@ const char *kafka_bootstrap(const struct kafka *kafka)
 /* Waits until every record has been reported; false when the time is over. */
 static bool wait_for_reports(struct kafka *kafka, uint64_t until_ms)
 {
-    while (atomic_load(&kafka->unreported) > 0) {
+    while (producers_unreported(kafka) > 0) {
         uint64_t now = clock_monotonic_ms();
         if (now >= until_ms)
             return false;
         /* flush returns when the queue is empty or the time is over; the reports
          * themselves are served by the delivery thread. */
-        for (struct producer *p = atomic_load(&kafka->producers); p != NULL; p = p->next)
+        unsigned epoch = epoch_enter(&kafka->epoch);
+        for (struct producer *p = atomic_load(&kafka->producers); p != NULL; p = atomic_load(&p->next))
             rd_kafka_flush(p->rk, 20);
+        epoch_leave(&kafka->epoch, epoch);
     }
     return true;
 }
@@ -177,15 +184,17 @@ void kafka_stop(struct kafka *kafka, int timeout_ms)
 {
     topics_end_keeper(kafka);
     if (!wait_for_reports(kafka, clock_monotonic_ms() + (uint64_t)timeout_ms)) {
-        log_warning("records not confirmed before the end",
-                    LOG_INT("records", atomic_load(&kafka->unreported)));
-        for (struct producer *p = atomic_load(&kafka->producers); p != NULL; p = p->next)
+        log_warning("records not confirmed before the end", LOG_INT("records", producers_unreported(kafka)));
+        unsigned epoch = epoch_enter(&kafka->epoch);
+        for (struct producer *p = atomic_load(&kafka->producers); p != NULL; p = atomic_load(&p->next))
             rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+        epoch_leave(&kafka->epoch, epoch);
         wait_for_reports(kafka, clock_monotonic_ms() + 5000);
     }
     /* Until here it may have produced what was parked; those reports come too. */
     topics_join_keeper(kafka);
     wait_for_reports(kafka, clock_monotonic_ms() + 500);
+    generations_stop(kafka);
     delivery_stop(kafka);
     delivery_fail_parked(kafka);
 }

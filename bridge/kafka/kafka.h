@@ -24,14 +24,10 @@ struct kafka_options {
     const struct routes *routes;
     struct metrics *metrics;
     bool embedded; /* run the embedded Kafka and use it instead of bootstrap.servers */
-    /* Called once, from any thread, when the producer has failed for good and the
-     * process has to end; the reason is in the log. */
-    void (*broken)(void *data);
-    void *data;
 };
 
-/* Starts the producers, the delivery thread and the thread that keeps the topics,
- * and makes the first round over the topics if a broker answers within a few
+/* Starts the producers and the threads that serve reports, keep the topics and replace a
+ * producer that failed for good, and makes the first round over the topics if a broker answers within a few
  * seconds. Kafka being away is no error. NULL, with one line in errstr, when
  * the configuration cannot work or a topic is weaker than durability: strict. */
 struct kafka *kafka_start(const struct kafka_options *options, char *errstr, size_t errstr_size);

@@ -2,9 +2,11 @@
 //
 // The producers: one set for each deadline in use, topics shared out among the
 // producers of a set, always the same one for a topic so that order holds. Made at
-// the start by main, later ones (other levels) by the keeper thread.
+// the start by main, later ones by the keeper thread (other levels) and the generations
+// thread (in the place of one that failed).
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -23,67 +25,106 @@ static int message_timeout_ms(const struct producer_set *set)
     return (int)timeout;
 }
 
-static struct producer *producer_create(struct kafka *kafka, const struct producer_set *set, int level,
-                                        char *errstr, size_t errstr_size)
+struct producer *producer_create(struct kafka *kafka, struct seat *seat, char *errstr, size_t errstr_size)
 {
-    rd_kafka_conf_t *conf =
-        properties_make(kafka, message_timeout_ms(set), BATCH_SIZE >> level, errstr, errstr_size);
-    if (conf == NULL)
-        return NULL;
     struct producer *producer = calloc(1, sizeof *producer);
-    if (producer == NULL) {
-        rd_kafka_conf_destroy(conf);
+    struct topic_handle *handles = calloc(kafka->routes->topic_count, sizeof *handles);
+    if (producer == NULL || handles == NULL) {
         snprintf(errstr, errstr_size, "out of memory");
-        return NULL;
+        goto fail;
     }
     producer->kafka = kafka;
+    producer->seat = seat;
+    producer->handles = handles;
+    rd_kafka_conf_t *conf = properties_make(kafka, producer, message_timeout_ms(seat->set),
+                                            BATCH_SIZE >> seat->level, errstr, errstr_size);
+    if (conf == NULL)
+        goto fail;
     producer->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, errstr, errstr_size);
     if (producer->rk == NULL) {
         rd_kafka_conf_destroy(conf);
-        free(producer);
-        return NULL;
+        goto fail;
     }
     static const uint64_t one = 1;
     rd_kafka_queue_t *queue = rd_kafka_queue_get_main(producer->rk);
     rd_kafka_queue_io_event_enable(queue, kafka->wake_fd, &one, sizeof one);
     rd_kafka_queue_destroy(queue);
 
-    producer->next = atomic_load(&kafka->producers);
-    while (!atomic_compare_exchange_weak(&kafka->producers, &producer->next, producer))
-        ;
+    atomic_store(&producer->next, atomic_load(&kafka->producers));
+    atomic_store(&kafka->producers, producer);
+    eventfd_write(kafka->wake_fd, one); /* what it had to say before it was in the list */
     return producer;
+
+fail:
+    free(handles);
+    free(producer);
+    return NULL;
 }
 
-/* Which producer of the level serves the topic. */
-static size_t share(int level, size_t topic)
+void producer_destroy(struct producer *producer)
 {
-    return level == 0 ? topic % PRODUCERS_PER_SET : 0;
+    /* librdkafka wants all its topics gone first. */
+    for (size_t t = 0; t < producer->kafka->routes->topic_count; t++)
+        if (producer->handles[t].rkt != NULL)
+            rd_kafka_topic_destroy(producer->handles[t].rkt);
+    rd_kafka_destroy(producer->rk);
+    free(producer->handles);
+    free(producer);
+}
+
+/* The topic's handle in this producer, made when it is the first time. */
+static struct topic_handle *handle_in(struct producer *producer, size_t topic, char *errstr,
+                                      size_t errstr_size)
+{
+    struct topic_handle *handle = &producer->handles[topic];
+    if (handle->rkt == NULL) {
+        const char *name = producer->kafka->routes->topics[topic].name;
+        handle->producer = producer;
+        handle->rkt = rd_kafka_topic_new(producer->rk, name, NULL);
+        if (handle->rkt == NULL) {
+            snprintf(errstr, errstr_size, "topic %s: %s", name, rd_kafka_err2str(rd_kafka_last_error()));
+            return NULL;
+        }
+    }
+    return handle;
 }
 
 /* Points the topic at the producer of the level, which is made when it is the first. */
 static bool attach(struct kafka *kafka, struct producer_set *set, size_t topic, int level, char *errstr,
                    size_t errstr_size)
 {
-    struct producer **slot = &set->producers[level][share(level, topic)];
-    if (*slot == NULL && (*slot = producer_create(kafka, set, level, errstr, errstr_size)) == NULL)
-        return false;
-    struct topic_handle *handle = calloc(1, sizeof *handle);
-    if (handle == NULL) {
-        snprintf(errstr, errstr_size, "out of memory");
-        return false;
+    /* Always the same one for a topic. */
+    struct seat *seat = &set->seats[level][level == 0 ? topic % PRODUCERS_PER_SET : 0];
+    if (seat->current == NULL) {
+        seat->set = set;
+        seat->level = level;
+        seat->current = producer_create(kafka, seat, errstr, errstr_size);
+        if (seat->current == NULL)
+            return false;
     }
-    handle->rkt = rd_kafka_topic_new((*slot)->rk, kafka->routes->topics[topic].name, NULL);
-    if (handle->rkt == NULL) {
-        snprintf(errstr, errstr_size, "topic %s: %s", kafka->routes->topics[topic].name,
-                 rd_kafka_err2str(rd_kafka_last_error()));
-        free(handle);
+    struct topic_handle *handle = handle_in(seat->current, topic, errstr, errstr_size);
+    if (handle == NULL)
         return false;
-    }
-    handle->rk = (*slot)->rk;
-    handle->level = level;
-    handle->previous = atomic_load(&set->handles[topic]);
     atomic_store(&set->handles[topic], handle);
     return true;
+}
+
+bool producer_prepare_topics(struct producer *to, const struct producer *from, char *errstr,
+                             size_t errstr_size)
+{
+    for (size_t t = 0; t < to->kafka->routes->topic_count; t++)
+        if (atomic_load(&from->seat->set->handles[t])->producer == from &&
+            handle_in(to, t, errstr, errstr_size) == NULL)
+            return false;
+    return true;
+}
+
+void producer_move_topics(struct producer *to, const struct producer *from)
+{
+    _Atomic(struct topic_handle *) *handles = from->seat->set->handles;
+    for (size_t t = 0; t < to->kafka->routes->topic_count; t++)
+        if (atomic_load(&handles[t])->producer == from)
+            atomic_store(&handles[t], &to->handles[t]);
 }
 
 static int level_for(int max_message_bytes)
@@ -127,50 +168,60 @@ bool producers_start(struct kafka *kafka, char *errstr, size_t errstr_size)
 void producers_follow_limits(struct kafka *kafka)
 {
     char errstr[256];
+    pthread_mutex_lock(&kafka->producers_lock);
     for (size_t s = 0; s < kafka->set_count; s++) {
         struct producer_set *set = &kafka->sets[s];
         for (size_t t = 0; t < kafka->routes->topic_count; t++) {
             int level = kafka->topics[t].one_by_one
                             ? LEVELS - 1
                             : level_for(atomic_load(&kafka->topics[t].max_message_bytes));
-            if (atomic_load(&set->handles[t])->level == level)
+            if (atomic_load(&set->handles[t])->producer->seat->level == level)
                 continue;
             if (!attach(kafka, set, t, level, errstr, sizeof errstr))
                 log_error("cannot follow a topic's limit", LOG_TEXT("topic", kafka->routes->topics[t].name),
                           LOG_TEXT("error", errstr));
         }
     }
+    pthread_mutex_unlock(&kafka->producers_lock);
+}
+
+void producer_refresh_metadata(struct producer *producer, int timeout_ms)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    if (rd_kafka_metadata(producer->rk, 0, NULL, &metadata, timeout_ms) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        rd_kafka_metadata_destroy(metadata);
 }
 
 void producers_refresh_metadata(struct kafka *kafka)
 {
-    for (struct producer *p = atomic_load(&kafka->producers); p != NULL; p = p->next) {
-        const struct rd_kafka_metadata *metadata = NULL;
-        if (rd_kafka_metadata(p->rk, 0, NULL, &metadata, 3000) == RD_KAFKA_RESP_ERR_NO_ERROR)
-            rd_kafka_metadata_destroy(metadata);
-    }
+    unsigned epoch = epoch_enter(&kafka->epoch);
+    for (struct producer *p = atomic_load(&kafka->producers); p != NULL; p = atomic_load(&p->next))
+        if (!atomic_load(&p->broken))
+            producer_refresh_metadata(p, 3000);
+    epoch_leave(&kafka->epoch, epoch);
+}
+
+long long producers_unreported(struct kafka *kafka)
+{
+    long long count = 0;
+    unsigned epoch = epoch_enter(&kafka->epoch);
+    for (struct producer *p = atomic_load(&kafka->producers); p != NULL; p = atomic_load(&p->next))
+        count += atomic_load(&p->unreported);
+    epoch_leave(&kafka->epoch, epoch);
+    return count;
 }
 
 void producers_destroy(struct kafka *kafka)
 {
-    for (size_t s = 0; s < kafka->set_count; s++) {
-        for (size_t t = 0; kafka->sets[s].handles != NULL && t < kafka->routes->topic_count; t++) {
-            struct topic_handle *handle = atomic_load(&kafka->sets[s].handles[t]);
-            while (handle != NULL) {
-                struct topic_handle *previous = handle->previous;
-                rd_kafka_topic_destroy(handle->rkt);
-                free(handle);
-                handle = previous;
-            }
-        }
-        free(kafka->sets[s].handles);
-    }
     struct producer *producer = atomic_load(&kafka->producers);
     while (producer != NULL) {
-        struct producer *next = producer->next;
-        rd_kafka_destroy(producer->rk);
-        free(producer);
+        struct producer *next = atomic_load(&producer->next);
+        producer_destroy(producer);
         producer = next;
     }
+    if (kafka->leaving != NULL)
+        producer_destroy(kafka->leaving);
+    for (size_t s = 0; s < kafka->set_count; s++)
+        free(kafka->sets[s].handles);
     free(kafka->sets);
 }

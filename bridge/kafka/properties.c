@@ -101,7 +101,8 @@ void kafka_check(const struct config *config, struct config_errors *errors)
     if (errors->count == 0) {
         char errstr[256];
         struct kafka probe = {.config = config, .bootstrap = NULL};
-        rd_kafka_conf_t *made = properties_make(&probe, 5000, BATCH_SIZE, errstr, sizeof errstr);
+        struct producer producer = {.kafka = &probe};
+        rd_kafka_conf_t *made = properties_make(&probe, &producer, 5000, BATCH_SIZE, errstr, sizeof errstr);
         rd_kafka_t *rk = NULL;
         if (made != NULL) {
             /* Nothing is to be reached or said. */
@@ -138,23 +139,26 @@ static void log_callback(const rd_kafka_t *rk, int level, const char *facility, 
     log_write(ours, "librdkafka", fields, sizeof fields / sizeof fields[0]);
 }
 
-static void error_callback(rd_kafka_t *rk, int code, const char *reason, void *opaque)
+static void count_error(struct kafka *kafka, int code, const char *reason)
 {
-    struct kafka *kafka = opaque;
-    kafka_count_error(kafka, (rd_kafka_resp_err_t)code);
-    if (code != RD_KAFKA_RESP_ERR__FATAL) {
-        log_debug("kafka error", LOG_TEXT("code", rd_kafka_err2name((rd_kafka_resp_err_t)code)),
-                  LOG_TEXT("text", reason));
-        return;
-    }
-    char why[512];
-    rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(rk, why, sizeof why);
-    if (!atomic_exchange(&kafka->is_broken, true)) {
-        log_error("the Kafka producer failed for good, the bridge must be started anew",
-                  LOG_TEXT("code", rd_kafka_err2name(fatal)), LOG_TEXT("text", why));
-        if (kafka->broken != NULL)
-            kafka->broken(kafka->broken_data);
-    }
+    counts_error(kafka, (rd_kafka_resp_err_t)code);
+    log_debug("kafka error", LOG_TEXT("code", rd_kafka_err2name((rd_kafka_resp_err_t)code)),
+              LOG_TEXT("text", reason));
+}
+
+static void admin_error_callback(rd_kafka_t *rk, int code, const char *reason, void *opaque)
+{
+    (void)rk;
+    count_error(opaque, code, reason);
+}
+
+static void producer_error_callback(rd_kafka_t *rk, int code, const char *reason, void *opaque)
+{
+    struct producer *producer = opaque;
+    (void)rk;
+    count_error(producer->kafka, code, reason);
+    if (code == RD_KAFKA_RESP_ERR__FATAL)
+        producer_failed(producer);
 }
 
 /* The bridge's own properties: the promises rest on them. */
@@ -183,8 +187,8 @@ static bool set_owned(rd_kafka_conf_t *conf, int message_timeout_ms, int batch_s
            set(conf, "queue.buffering.max.kbytes", "2097151", errstr, errstr_size);
 }
 
-rd_kafka_conf_t *properties_make(struct kafka *kafka, int message_timeout_ms, int batch_size, char *errstr,
-                                 size_t errstr_size)
+rd_kafka_conf_t *properties_make(struct kafka *kafka, struct producer *producer, int message_timeout_ms,
+                                 int batch_size, char *errstr, size_t errstr_size)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     if (!set_defaults(conf, errstr, errstr_size))
@@ -200,16 +204,19 @@ rd_kafka_conf_t *properties_make(struct kafka *kafka, int message_timeout_ms, in
         goto fail;
     if (kafka->bootstrap != NULL && !set(conf, "bootstrap.servers", kafka->bootstrap, errstr, errstr_size))
         goto fail;
-    if (message_timeout_ms > 0) {
+    if (producer != NULL) {
         if (!set_owned(conf, message_timeout_ms, batch_size, errstr, errstr_size))
             goto fail;
+        rd_kafka_conf_set_opaque(conf, producer);
         rd_kafka_conf_set_dr_msg_cb(conf, delivery_report_callback);
-    } else if (!set(conf, "socket.timeout.ms", "5000", errstr, errstr_size)) {
-        goto fail;
+        rd_kafka_conf_set_error_cb(conf, producer_error_callback);
+    } else {
+        if (!set(conf, "socket.timeout.ms", "5000", errstr, errstr_size))
+            goto fail;
+        rd_kafka_conf_set_opaque(conf, kafka);
+        rd_kafka_conf_set_error_cb(conf, admin_error_callback);
     }
-    rd_kafka_conf_set_opaque(conf, kafka);
     rd_kafka_conf_set_log_cb(conf, log_callback);
-    rd_kafka_conf_set_error_cb(conf, error_callback);
     return conf;
 
 fail:

@@ -290,6 +290,8 @@ bool kafka_healthy(struct kafka *kafka, char *reason, size_t reason_size)
     pthread_mutex_lock(&kafka->keeper_lock);
     snprintf(reason, reason_size, "%s", kafka->trouble);
     pthread_mutex_unlock(&kafka->keeper_lock);
+    if (reason[0] == '\0' && atomic_load(&kafka->broken_seats) > 0)
+        snprintf(reason, reason_size, "a Kafka producer failed and is being replaced");
     if (reason[0] == '\0' && !confirming(kafka))
         snprintf(reason, reason_size, "brokers answer but did not confirm the latest record");
     return reason[0] == '\0';

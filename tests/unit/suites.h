@@ -19,8 +19,10 @@
     X(config_reload)                                                                                        \
     X(dead_letter)                                                                                          \
     X(delivery)                                                                                             \
+    X(epoch)                                                                                                \
     X(event_time)                                                                                           \
     X(fetch)                                                                                                \
+    X(generations)                                                                                          \
     X(http1_head)                                                                                           \
     X(inflate)                                                                                              \
     X(introspection)                                                                                        \

@@ -5,6 +5,7 @@
 #include "suites.h"
 
 static struct kafka kafka;
+static struct producer producer = {.kafka = &kafka};
 static struct batch *batch;
 static struct record *record;
 
@@ -15,20 +16,20 @@ static void setup(void)
     record->attempts = 1;
     /* One more than reported here: the batch stays open, only its record is looked at. */
     atomic_store(&batch->pending, 2);
-    atomic_store(&kafka.unreported, 1);
+    atomic_store(&producer.unreported, 1);
 }
 
 static void teardown(void)
 {
     ck_assert_int_eq(atomic_load(&batch->pending), 1);
-    ck_assert_int_eq((int)atomic_load(&kafka.unreported), 0);
+    ck_assert_int_eq((int)atomic_load(&producer.unreported), 0);
     batch_free(batch);
 }
 
 static void report(rd_kafka_resp_err_t err, int64_t offset)
 {
     rd_kafka_message_t message = {.err = err, .partition = 3, .offset = offset, ._private = record};
-    delivery_report_callback(NULL, &message, &kafka);
+    delivery_report_callback(NULL, &message, &producer);
 }
 
 START_TEST(an_offset_is_a_confirmation)
