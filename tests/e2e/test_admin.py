@@ -16,6 +16,7 @@ METRICS = {
     "in_flight_events": "gauge", "in_flight_bytes": "gauge", "late_confirmations_total": "counter",
     "sender_attempts_total": "counter", "last_batch_timestamp_seconds": "gauge", "auth_failures_total": "counter",
     "guard_actions_total": "counter", "kafka_up": "gauge", "kafka_brokers_up": "gauge", "connections": "gauge",
+    "producer_restarts_total": "counter",
 }
 
 
