@@ -58,7 +58,8 @@ static void add_yaml_error(struct loader *loader, const yaml_parser_t *parser, c
                            size_t length)
 {
     const char *problem = parser->problem == NULL ? "cannot be read" : parser->problem;
-    if (parser->error == YAML_MEMORY_ERROR)
+    /* Where it copies a tag, libyaml says nothing of a lack of memory. */
+    if (parser->error == YAML_MEMORY_ERROR || parser->error == YAML_NO_ERROR)
         loader->no_memory = true;
     else if (parser->error == YAML_READER_ERROR)
         config_errors_add(loader->errors, mark_at_offset(text, length, parser->problem_offset),
@@ -158,7 +159,8 @@ static bool load_document(struct loader *loader, const char *text, size_t length
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
     bool loaded = yaml_parser_load(&parser, &loader->document) == 1;
     /* What can still fail here are aliases and anchors, which have been reported. */
-    if (!loaded && (loader->errors->count == 0 || parser.error == YAML_MEMORY_ERROR))
+    if (!loaded && (loader->errors->count == 0 || parser.error == YAML_MEMORY_ERROR ||
+                    parser.error == YAML_NO_ERROR))
         add_yaml_error(loader, &parser, text, length);
     parser_delete(&parser);
     return loaded;
