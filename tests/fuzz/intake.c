@@ -303,6 +303,8 @@ static void check_counts(const struct batch *batch)
     }
     if (slice_starts_with(text, SLICE_LITERAL("\xef\xbb\xbf")))
         text = (struct slice){text.ptr + 3, text.len - 3};
+    if (memchr(text.ptr, '\0', text.len) != NULL)
+        return; /* jansson loses sight of it behind a number */
     json_t *value = json_loadb(text.ptr, text.len, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
     if (value == NULL)
         return; /* the target json.c knows why */
