@@ -159,8 +159,8 @@ static bool load_document(struct loader *loader, const char *text, size_t length
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
     bool loaded = yaml_parser_load(&parser, &loader->document) == 1;
     /* What can still fail here are aliases and anchors, which have been reported. */
-    if (!loaded && (loader->errors->count == 0 || parser.error == YAML_MEMORY_ERROR ||
-                    parser.error == YAML_NO_ERROR))
+    if (!loaded &&
+        (loader->errors->count == 0 || parser.error == YAML_MEMORY_ERROR || parser.error == YAML_NO_ERROR))
         add_yaml_error(loader, &parser, text, length);
     parser_delete(&parser);
     return loaded;
