@@ -18,6 +18,8 @@ static int64_t milliseconds(const struct event_time *time)
                        .tm_min = time->minute,
                        .tm_sec = time->second};
     int64_t ms = (int64_t)timegm(&parts) * 1000;
+    /* A day that the calendar has to move is none. */
+    fuzz_check(time->second == 60 || (parts.tm_mday == time->day && parts.tm_mon + 1 == time->month));
     int64_t weight = 100;
     for (size_t i = 0; slice_present(time->fraction) && i < time->fraction.len && weight > 0; i++) {
         ms += (time->fraction.ptr[i] - '0') * weight;
