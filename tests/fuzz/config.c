@@ -194,7 +194,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         secret.len = size - config_text.len - strlen(SEPARATOR);
     }
     struct config_errors errors = {0};
-    struct config *config = config_load(CONFIG_PATH, true, judge, &errors);
+    struct config *config = config_load(CONFIG_PATH, true, judge, &errors, NULL);
     fuzz_check((config == NULL) == (errors.count > 0) && !secret_open);
     if (config != NULL)
         check_config(config);

@@ -341,7 +341,7 @@ static int load(const char *path, size_t n, enum torture_mode mode, char **text)
     size_t size;
     long left;
     torture_begin(n, mode);
-    struct config *config = config_load(path, true, judge, &errors);
+    struct config *config = config_load(path, true, judge, &errors, NULL);
     torture_relent();
     FILE *out = open_memstream(text, &size);
     int status = config == NULL ? REFUSED : LOADED;
