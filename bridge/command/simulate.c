@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `marketo-bridge simulate`: its options; main thread.
-#include "command/simulate.h"
+#include "command/simulate_verify.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -71,7 +71,18 @@ static const char usage[] =
     "  --types N              only the first N activity types of the catalog\n"
     "  --streams LIST         adobe-io: activity,audit,notification,observability (all, mostly activity)\n"
     "  --seed N               the same number gives the same ids and contents (random)\n"
-    "  --json                 print the result as one JSON object\n";
+    "  --json                 print the result as one JSON object\n"
+    "whether it is true\n"
+    "  --verify BROKERS       in the end reads the topics back: what was answered 2xx must be there. Says "
+    "what\n"
+    "                         is missing, there more than once, refused and yet there, answered late; exit\n"
+    "                         status 1 also when something acknowledged is missing or an answer was late\n"
+    "  --verify-prefix NAME   of the bridge's topics (marketo)\n"
+    "  --verify-property P=V  librdkafka's property P is V for the reading; may be repeated\n"
+    "  --deadline TIME        an answer after that is late (what the sender waits: 20 s or 10 s)\n"
+    "  --ledger FILE          keep what was sent and answered in this new file, as it goes; without it in a\n"
+    "                         temporary one, which is removed when all is well\n"
+    "  --read-back            send nothing: compare the ledger of an earlier run, even one that was killed\n";
 
 enum option_id {
     OPTION_URL = 256,
@@ -109,6 +120,12 @@ enum option_id {
     OPTION_STREAMS,
     OPTION_SEED,
     OPTION_JSON,
+    OPTION_VERIFY,
+    OPTION_VERIFY_PREFIX,
+    OPTION_VERIFY_PROPERTY,
+    OPTION_DEADLINE,
+    OPTION_LEDGER,
+    OPTION_READ_BACK,
     OPTION_HELP
 };
 
@@ -148,6 +165,12 @@ static const struct option option_table[] = {
     {"streams", required_argument, NULL, OPTION_STREAMS},
     {"seed", required_argument, NULL, OPTION_SEED},
     {"json", no_argument, NULL, OPTION_JSON},
+    {"verify", required_argument, NULL, OPTION_VERIFY},
+    {"verify-prefix", required_argument, NULL, OPTION_VERIFY_PREFIX},
+    {"verify-property", required_argument, NULL, OPTION_VERIFY_PROPERTY},
+    {"deadline", required_argument, NULL, OPTION_DEADLINE},
+    {"ledger", required_argument, NULL, OPTION_LEDGER},
+    {"read-back", no_argument, NULL, OPTION_READ_BACK},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
 };
@@ -299,7 +322,20 @@ static bool add_body(const char *path, struct simulate_options *options)
     return true;
 }
 
-static bool take_option(int id, const char *text, struct arguments *arguments)
+/* NAME=VALUE; getopt's argument may be cut in two. */
+static bool add_verify_property(char *text, struct verify_options *verify)
+{
+    char *equals = strchr(text, '=');
+    if (equals == NULL || equals == text)
+        return refuse("--verify-property: name=value is needed, not \"%s\"", text);
+    if (verify->property_count == VERIFY_PROPERTIES_MAX)
+        return refuse("--verify-property: at most %d", VERIFY_PROPERTIES_MAX);
+    *equals = '\0';
+    verify->properties[verify->property_count++] = (struct reader_property){text, equals + 1};
+    return true;
+}
+
+static bool take_option(int id, char *text, struct arguments *arguments)
 {
     struct simulate_options *options = &arguments->options;
     struct proof_options *proof = &options->proof_options;
@@ -387,6 +423,22 @@ static bool take_option(int id, const char *text, struct arguments *arguments)
     case OPTION_JSON:
         options->json = true;
         return true;
+    case OPTION_VERIFY:
+        options->verify.brokers = text;
+        return true;
+    case OPTION_VERIFY_PREFIX:
+        options->verify.prefix = text;
+        return true;
+    case OPTION_VERIFY_PROPERTY:
+        return add_verify_property(text, &options->verify);
+    case OPTION_DEADLINE:
+        return read_duration("deadline", text, &options->verify.deadline_ms);
+    case OPTION_LEDGER:
+        options->verify.ledger = text;
+        return true;
+    case OPTION_READ_BACK:
+        options->verify.read_back = true;
+        return true;
     case OPTION_HELP:
         arguments->help = true;
         return true;
@@ -421,10 +473,28 @@ static bool complete_proof(struct arguments *arguments)
     return options->proof != NULL ? true : refuse("%s", errstr);
 }
 
+static bool complete_verify(struct simulate_options *options)
+{
+    struct verify_options *verify = &options->verify;
+    bool alone =
+        verify->property_count > 0 || verify->deadline_ms > 0 || verify->ledger != NULL || verify->read_back;
+    if (verify->brokers == NULL)
+        return alone ? refuse("--verify is missing") : true;
+    if (verify->read_back)
+        return verify->ledger != NULL ? true : refuse("--read-back needs --ledger");
+    if (options->file_count > 0)
+        return refuse("--verify cannot tell the events of --body apart");
+    if (verify->deadline_ms == 0)
+        verify->deadline_ms = options->rule->timeout_ms;
+    return true;
+}
+
 /* What only the options together can tell. */
 static bool complete_options(struct arguments *arguments)
 {
     struct simulate_options *options = &arguments->options;
+    if (options->verify.read_back)
+        return complete_verify(options);
     if (options->url == NULL)
         return refuse("--url is missing");
     if (options->rule == NULL)
@@ -450,7 +520,7 @@ static bool complete_options(struct arguments *arguments)
     if (!arguments->seed_given)
         options->content.seed &= (UINT64_C(1) << 48) - 1; /* short to type, exact in any JSON reader */
     options->content.sender = options->rule->sender;
-    return complete_proof(arguments);
+    return complete_proof(arguments) && complete_verify(options);
 }
 
 static bool read_arguments(int argc, char **argv, struct arguments *arguments)
@@ -478,6 +548,7 @@ int command_simulate(int argc, char **argv)
     struct arguments arguments = {
         .options = {.connections = 8,
                     .time_scale = 1,
+                    .verify = {.prefix = "marketo"},
                     .content = {.munchkin_id = "123-ABC-456",
                                 .recipient = "0f13cce22f4645328e01b90262b3ee51",
                                 .streams = {true, true, true, true}}},
@@ -493,7 +564,8 @@ int command_simulate(int argc, char **argv)
             fputs(usage, stdout);
             status = 0;
         } else {
-            status = simulate_run(&arguments.options);
+            status = arguments.options.verify.read_back ? simulate_read_back(&arguments.options)
+                                                        : simulate_run(&arguments.options);
         }
     }
     for (size_t i = 0; i < arguments.options.file_count; i++)

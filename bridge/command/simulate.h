@@ -12,6 +12,7 @@
 
 #include "batch.h"
 #include "config/config.h"
+#include "kafka/reader.h"
 #include "slice.h"
 
 /* simulate_sender.c: what a sender does with an answer. */
@@ -81,6 +82,11 @@ size_t generator_write(const struct generator *generator, uint64_t first, size_t
 /* A UUID that is different for every `number` under one seed, not terminated. */
 void generator_uuid(uint64_t seed, uint64_t number, char out[static UUID_LENGTH]);
 
+/* The seeds of generator_uuid for the two ids of an event; a record's ce_id is one of them. */
+void generator_id_seeds(const struct generator *generator, uint64_t seeds[static 2]);
+/* The stream and topic of the event's type: activity.openemail. */
+void generator_name_type(const struct generator *generator, uint64_t number, char *out, size_t size);
+
 /* simulate_value.c: plausible contents. A pattern is JSON in which '#' stands for a
  * digit, '~' for the date and '^' for the time; `variant` is any number. */
 
@@ -142,6 +148,8 @@ struct report_context {
     const char *const *files; /* --body; with the last status of each */
     const long *file_statuses;
     size_t file_count;
+    const struct tally *tally; /* what --verify found (simulate_verify.h); NULL: it was not asked for */
+    const struct generator *generator;
 };
 
 void report_print(const struct report *report, const struct report_context *context, bool json, FILE *out);
@@ -155,6 +163,7 @@ struct delivery {
     size_t events;
     int64_t created_ms;
     uint64_t due_us;  /* when the next attempt is meant to be sent */
+    uint64_t sent_us; /* when it was */
     unsigned attempt; /* retries made so far */
 };
 
@@ -291,6 +300,8 @@ bool proof_sign(const struct proof *proof, struct slice body, struct proof_signa
 
 /* What the options say. */
 
+#define VERIFY_PROPERTIES_MAX 32
+
 struct simulate_options {
     const struct sender_rule *rule;
     const char *url;
@@ -310,6 +321,15 @@ struct simulate_options {
     bool no_retry;
     bool json;
     struct generator_options content;
+    struct verify_options {
+        const char *brokers; /* NULL: nothing is verified */
+        const char *prefix;
+        struct reader_property properties[VERIFY_PROPERTIES_MAX];
+        size_t property_count;
+        const char *ledger; /* NULL: a temporary file */
+        bool read_back;     /* nothing is sent: the ledger of an earlier run is compared */
+        uint64_t deadline_ms;
+    } verify;
     const char **files; /* --body; bodies[i] is the content of files[i] */
     struct slice *bodies;
     size_t file_count;

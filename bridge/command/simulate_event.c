@@ -388,6 +388,12 @@ void generator_free(struct generator *generator)
     free(generator);
 }
 
+void generator_id_seeds(const struct generator *generator, uint64_t seeds[static 2])
+{
+    seeds[0] = generator->ids;
+    seeds[1] = generator->event_ids;
+}
+
 size_t generator_body_max(const struct generator *generator, size_t events)
 {
     return WRAPPER_MAX + events * (generator->event_max + 1);
@@ -453,6 +459,13 @@ static size_t event_type_choose(const struct generator *generator, uint64_t numb
     }
     uint64_t turn = stream == STREAM_ACTIVITY ? number : dice_next(dice);
     return generator->streams[stream].first + (size_t)(turn % generator->streams[stream].count);
+}
+
+void generator_name_type(const struct generator *generator, uint64_t number, char *out, size_t size)
+{
+    struct dice dice = {.seed = mix(generator->choices + number)};
+    const struct catalog_type *type = generator->types[event_type_choose(generator, number, &dice)];
+    snprintf(out, size, "%s.%s", stream_name(type->stream), type->topic);
 }
 
 static char *event_write(const struct generator *generator, uint64_t number, const struct time_texts *texts,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Counts and percentiles of a simulation, and how they are printed; main thread.
-#include "command/simulate.h"
+#include "command/simulate_verify.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -129,6 +129,8 @@ static void print_text(const struct report *report, const struct report_context 
         fprintf(out, " %s: %.3f", percentiles[i].name,
                 milliseconds(latency_percentile(&report->latency, percentiles[i].share)));
     fputc('\n', out);
+    if (context->tally != NULL)
+        tally_print(context->tally, out);
 }
 
 static void put_json_string(FILE *out, const char *text)
@@ -187,7 +189,10 @@ static void print_json(const struct report *report, const struct report_context 
     for (size_t i = 0; i < sizeof percentiles / sizeof percentiles[0]; i++)
         fprintf(out, "%s\"%s\":%.3f", i > 0 ? "," : "", percentiles[i].name,
                 milliseconds(latency_percentile(&report->latency, percentiles[i].share)));
-    fputs("}}\n", out);
+    fputc('}', out);
+    if (context->tally != NULL)
+        tally_print_json(context->tally, context->generator, out);
+    fputs("}\n", out);
 }
 
 void report_print(const struct report *report, const struct report_context *context, bool json, FILE *out)

@@ -3,7 +3,7 @@
 // The run of a simulation: one loop over the client's sockets, the schedule, the
 // retries and the signals; main thread. Latency counts from when an attempt was meant to be sent:
 // a receiver that is slow to take the next one does not hide its slowness.
-#include "command/simulate.h"
+#include "command/simulate_verify.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -25,6 +25,7 @@ struct run {
     const struct simulate_options *options;
     struct generator *generator; /* NULL: files are posted */
     struct client *client;
+    struct verification *verification; /* NULL: not asked for */
     int epoll, timer, signals;
 
     struct retry_queue waiting;
@@ -75,6 +76,18 @@ static struct delivery run_new_delivery(struct run *run, uint64_t due_us)
     return delivery;
 }
 
+/* False, after a line on standard error, when it cannot be sent. */
+static bool run_send(struct run *run, struct delivery delivery)
+{
+    delivery.sent_us = clock_monotonic_us();
+    if (run->verification != NULL && !verification_sent(run->verification, &delivery))
+        return false;
+    if (client_send(run->client, delivery))
+        return true;
+    fprintf(stderr, "marketo-bridge simulate: out of memory\n");
+    return false;
+}
+
 /* Sends what is due, while there are slots. Returns when the next one is due. */
 static uint64_t run_send_due(struct run *run)
 {
@@ -89,16 +102,15 @@ static uint64_t run_send_due(struct run *run)
         if (retry_us > now_us && next_us > now_us)
             return retry_us < next_us ? retry_us : next_us;
 
-        bool sent;
+        struct delivery delivery;
         if (retry_us <= now_us) {
             run->report.retries++;
-            sent = client_send(run->client, retry_queue_pop(&run->waiting));
+            delivery = retry_queue_pop(&run->waiting);
         } else {
-            sent = client_send(run->client, run_new_delivery(run, next_us));
+            delivery = run_new_delivery(run, next_us);
         }
-        if (!sent) {
+        if (!run_send(run, delivery)) {
             run->report.unfinished++;
-            fprintf(stderr, "marketo-bridge simulate: out of memory\n");
             run->stopping = true;
         }
     }
@@ -146,6 +158,10 @@ static void run_take_result(struct run *run, const struct client_result *result)
         run->file_statuses[delivery->first] = status;
 
     enum attempt_result judged = sender_rule_judge(run->options->rule, status);
+    if (judged == ATTEMPT_RETRY && sender_rule_wait_ms(run->options->rule, delivery->attempt + 1) == 0)
+        judged = ATTEMPT_REFUSED; /* the sender gives up */
+    if (run->verification != NULL && !verification_answered(run->verification, delivery, status, judged))
+        run->stopping = true;
     if (judged == ATTEMPT_DELIVERED) {
         report_take_answer(report, result->answer);
         report->delivered++;
@@ -346,7 +362,11 @@ int simulate_run(const struct simulate_options *options)
         fprintf(stderr, "marketo-bridge simulate: cannot be started: %s\n", strerror(errno));
         goto out;
     }
+    if (options->verify.brokers != NULL &&
+        (run->verification = verification_begin(options, run->generator)) == NULL)
+        goto out;
     bool ok = run_loop(run);
+    bool read = run->verification != NULL && verification_finish(run->verification);
     const struct report_context context = {
         .sender = options->rule->name,
         .url = options->url,
@@ -355,11 +375,16 @@ int simulate_run(const struct simulate_options *options)
         .files = options->files,
         .file_statuses = run->file_statuses,
         .file_count = options->file_count,
+        .tally = read ? verification_tally(run->verification) : NULL,
+        .generator = run->generator,
     };
     report_print(&run->report, &context, options->json, stdout);
     if (ok && run->report.refused == 0 && run->report.unfinished == 0)
         status = 0;
+    if (run->verification != NULL && (!read || !tally_holds(context.tally)))
+        status = 1;
 out:
+    verification_free(run->verification);
     run_free(run);
     return status;
 }

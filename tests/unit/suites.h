@@ -45,6 +45,7 @@
     X(simulate)                                                                                             \
     X(simulate_proof)                                                                                       \
     X(validation)                                                                                           \
+    X(verify)                                                                                               \
     X(watch)
 // clang-format on
 
