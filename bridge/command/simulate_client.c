@@ -374,6 +374,18 @@ void client_run_timers(struct client *client)
     curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 }
 
+static uint64_t answer_time_us(CURL *easy)
+{
+    long connects = 0;
+    curl_off_t ready = 0, answered = 0; /* both since a connection was looked for, for the last time */
+    curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connects);
+    curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &ready);
+    curl_easy_getinfo(easy, CURLINFO_STARTTRANSFER_TIME_T, &answered);
+    if (connects == 0)
+        answered -= ready;
+    return answered > 0 ? (uint64_t)answered : 0;
+}
+
 bool client_next_result(struct client *client, struct client_result *result)
 {
     CURLMsg *message;
@@ -387,6 +399,7 @@ bool client_next_result(struct client *client, struct client_result *result)
         if (code == CURLE_OK) {
             curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &result->status);
             curl_easy_getinfo(slot->easy, CURLINFO_HTTP_VERSION, &version);
+            result->answered_us = answer_time_us(slot->easy);
         } else {
             result->no_answer = curl_easy_strerror(code);
         }

@@ -160,7 +160,7 @@ static void run_take_result(struct run *run, const struct client_result *result)
     enum attempt_result judged = sender_rule_judge(run->options->rule, status);
     if (judged == ATTEMPT_RETRY && sender_rule_wait_ms(run->options->rule, delivery->attempt + 1) == 0)
         judged = ATTEMPT_REFUSED; /* the sender gives up */
-    if (run->verification != NULL && !verification_answered(run->verification, delivery, status, judged))
+    if (run->verification != NULL && !verification_answered(run->verification, result, judged))
         run->stopping = true;
     if (judged == ATTEMPT_DELIVERED) {
         report_take_answer(report, result->answer);

@@ -205,7 +205,7 @@ static enum copy_cause cause_of(unsigned promise)
         return COPY_504;
     if ((promise & HAD_503) != 0)
         return COPY_503;
-    return (promise & HAD_OTHER) != 0 ? COPY_OTHER_STATUS : COPY_UNEXPLAINED;
+    return (promise & HAD_OTHER) != 0 ? COPY_OTHER_STATUS : COPY_IN_ONE_ATTEMPT;
 }
 
 void tally_judge(struct tally *tally)
@@ -243,8 +243,10 @@ void tally_date_missing(void *data, const struct ledger_entry *entry)
         return;
     for (size_t i = 0; i < MISSING_MAX && i < tally->missing; i++) {
         struct missing_event *event = &tally->missing_events[i];
-        if (event->number - entry->first < entry->events) /* no less than first: else it wraps */
+        if (event->number - entry->first < entry->events) { /* no less than first: else it wraps */
             event->answered_ms = entry->at_ms;
+            event->sent_ms = entry->at_ms - entry->elapsed_us / 1000;
+        }
     }
 }
 
@@ -256,8 +258,11 @@ bool tally_holds(const struct tally *tally)
 /* --- printing --- */
 
 static const char *const cause_names[COPY_CAUSE_COUNT] = {
-    [COPY_NO_ANSWER] = "no_answer",     [COPY_504] = "504", [COPY_503] = "503", [COPY_OTHER_STATUS] = "other",
-    [COPY_UNEXPLAINED] = "unexplained",
+    [COPY_NO_ANSWER] = "no_answer",
+    [COPY_504] = "504",
+    [COPY_503] = "503",
+    [COPY_OTHER_STATUS] = "other",
+    [COPY_IN_ONE_ATTEMPT] = "in_one_attempt",
 };
 
 static double milliseconds(uint64_t us)
@@ -293,8 +298,10 @@ static void print_missing(const struct tally *tally, const struct generator *gen
         const struct missing_event *event = &tally->missing_events[i];
         char type[128];
         generator_name_type(generator, event->number, type, sizeof type);
-        fprintf(out, "%s{\"number\":%" PRIu64 ",\"type\":\"%s\",\"answered_ms\":%" PRId64 "}",
-                i > 0 ? "," : "", event->number, type, event->answered_ms);
+        fprintf(out,
+                "%s{\"number\":%" PRIu64 ",\"type\":\"%s\",\"sent_ms\":%" PRId64 ",\"answered_ms\":%" PRId64
+                "}",
+                i > 0 ? "," : "", event->number, type, event->sent_ms, event->answered_ms);
     }
     fputc(']', out);
 }

@@ -124,10 +124,12 @@ bool verification_sent(struct verification *verification, const struct delivery 
     return write_entry(verification, &entry);
 }
 
-bool verification_answered(struct verification *verification, const struct delivery *delivery, long status,
-                           enum attempt_result result)
+bool verification_answered(struct verification *verification, const struct client_result *result,
+                           enum attempt_result judged)
 {
-    uint64_t elapsed_us = clock_monotonic_us() - delivery->sent_us;
+    const struct delivery *delivery = &result->delivery;
+    uint64_t elapsed_us =
+        result->status != 0 ? result->answered_us : clock_monotonic_us() - delivery->sent_us;
     const struct ledger_entry entry = {
         .kind = LEDGER_ANSWERED,
         .first = delivery->first,
@@ -135,8 +137,8 @@ bool verification_answered(struct verification *verification, const struct deliv
         .attempt = delivery->attempt,
         .at_ms = clock_wall_ms(),
         .elapsed_us = elapsed_us < UINT32_MAX ? (uint32_t)elapsed_us : UINT32_MAX,
-        .status = (uint16_t)status,
-        .result = (uint8_t)result,
+        .status = (uint16_t)result->status,
+        .result = (uint8_t)judged,
     };
     return write_entry(verification, &entry);
 }

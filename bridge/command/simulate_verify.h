@@ -25,7 +25,7 @@ enum ledger_kind { LEDGER_SENT = 1, LEDGER_ANSWERED = 2 };
 struct ledger_entry {
     uint64_t first;      /* number of the batch's first event */
     int64_t at_ms;       /* wall clock */
-    uint32_t elapsed_us; /* LEDGER_ANSWERED: since this attempt was sent; at most UINT32_MAX */
+    uint32_t elapsed_us; /* LEDGER_ANSWERED: from this attempt to its answer; at most UINT32_MAX */
     uint32_t attempt;    /* 0: the first */
     uint16_t events;
     uint16_t status; /* LEDGER_ANSWERED; 0: no answer */
@@ -62,16 +62,17 @@ enum copy_cause {
     COPY_504,
     COPY_503,
     COPY_OTHER_STATUS,
-    COPY_UNEXPLAINED, /* the batch was sent once */
+    COPY_IN_ONE_ATTEMPT, /* the batch was sent once: the producer wrote it twice, or another run sent it too
+                          */
     COPY_CAUSE_COUNT
 };
 
-#define MISSING_MAX 1000
+#define MISSING_MAX 10000
 
 /* An event that was acknowledged and is not there. */
 struct missing_event {
     uint64_t number;
-    int64_t answered_ms; /* when it was acknowledged */
+    int64_t sent_ms, answered_ms; /* the attempt that was acknowledged; wall clock */
 };
 
 struct tally {
@@ -127,8 +128,8 @@ struct verification *verification_begin(const struct simulate_options *options,
 /* Before an attempt goes out, and when it has ended. False when the ledger cannot be written. */
 bool verification_sent(struct verification *verification, const struct delivery *delivery)
     __attribute__((warn_unused_result));
-bool verification_answered(struct verification *verification, const struct delivery *delivery, long status,
-                           enum attempt_result result) __attribute__((warn_unused_result));
+bool verification_answered(struct verification *verification, const struct client_result *result,
+                           enum attempt_result judged) __attribute__((warn_unused_result));
 /* Reads the topics. False, after a line on standard error, when they cannot be read: nothing is proven. */
 bool verification_finish(struct verification *verification);
 const struct tally *verification_tally(const struct verification *verification);

@@ -72,7 +72,7 @@ def test_copies_are_counted(start_bridge, broker, reader):
     verified = json.loads(done.stdout)["verified"]
     assert done.returncode == 0
     assert verified["records"] == stand
-    assert verified["copies_after"]["unexplained"] == stand - 100
+    assert verified["copies_after"]["in_one_attempt"] == stand - 100
 
 
 def test_a_refusal_is_a_broken_promise(start_bridge, broker):

@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 
-from harness import ENDS_WITH_US, http, secrets
+from harness import http, secrets, spawn
 from harness.ports import release_port, take_port
 from harness.waits import eventually
 
@@ -98,8 +98,8 @@ class Bridge:
 
     def start(self, wait=True):
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(
-                [*ENDS_WITH_US, binary(), "serve", "--config", self.config_path, *self._arguments],
+            self.process = spawn(
+                [binary(), "serve", "--config", self.config_path, *self._arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment, cwd=self.folder,
             )
         if wait:

@@ -16,7 +16,7 @@ from harness.ports import release_port, take_port
 from harness.waits import eventually
 
 DEFAULT_VERSION = "4.3.1"
-_FETCH = pathlib.Path(__file__).parents[2] / "kafka" / "fetch"
+FETCH = pathlib.Path(__file__).parents[2] / "kafka" / "fetch"
 _CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qg"
 
 
@@ -28,7 +28,7 @@ class Broker:
     def __init__(self, version=None, properties=None):
         self.version = version or kafka_version()
         self._libs = subprocess.run(
-            [_FETCH, self.version], check=True, stdout=subprocess.PIPE, text=True
+            [FETCH, self.version], check=True, stdout=subprocess.PIPE, text=True
         ).stdout.strip()
         self.port = take_port()
         self._controller_port = take_port()
