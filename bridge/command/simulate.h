@@ -365,8 +365,7 @@ struct client_result {
     long status;           /* 0: no answer */
     const char *no_answer; /* why; a literal */
     const char *answer;    /* the body's first part, terminated; valid until the next call */
-    uint64_t answered_us;  /* how long the receiver took: connection set-up included when there was one, but
-                            * not what libcurl waited for a place on another's connection; 0: no answer */
+    uint64_t queued_us;    /* how long it waited for a place on another's connection, before it went out */
     bool http2;
 };
 

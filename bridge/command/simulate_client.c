@@ -46,6 +46,7 @@ struct slot {
     bool fresh;         /* may open a connection */
     bool wanted_socket; /* was not allowed to */
     bool opening;       /* is going to open one, counted in the client's `opening` */
+    uint64_t ready_us;  /* when the request went out */
     char *body;
     /* Linked anew for each attempt; the texts are patched in place. */
     struct curl_slist headers[HEADER_COUNT];
@@ -136,6 +137,15 @@ static int on_close(void *data, curl_socket_t fd)
     return close(fd);
 }
 
+/* The connection is there, the request goes out. */
+static int on_ready(void *data, char *peer, char *local, int peer_port, int local_port)
+{
+    struct slot *slot = data;
+    (void)peer, (void)local, (void)peer_port, (void)local_port;
+    slot->ready_us = clock_monotonic_us();
+    return CURL_PREREQFUNC_OK;
+}
+
 static bool slot_init(struct client *client, struct slot *slot)
 {
     const struct simulate_options *options = client->options;
@@ -179,6 +189,8 @@ static bool slot_init(struct client *client, struct slot *slot)
     ok &= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, slot) == CURLE_OK;
     ok &= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close) == CURLE_OK;
     ok &= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, client) == CURLE_OK;
+    ok &= curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_ready) == CURLE_OK;
+    ok &= curl_easy_setopt(easy, CURLOPT_PREREQDATA, slot) == CURLE_OK;
     ok &= curl_easy_setopt(easy, CURLOPT_PRIVATE, slot) == CURLE_OK;
     return ok;
 }
@@ -301,6 +313,7 @@ static void slot_set_headers(struct client *client, struct slot *slot, const str
 static bool slot_start(struct client *client, struct slot *slot, bool fresh)
 {
     slot->answer_len = 0;
+    slot->ready_us = 0;
     slot->wanted_socket = false;
     if (client->h2c) {
         slot->fresh = fresh;
@@ -374,18 +387,6 @@ void client_run_timers(struct client *client)
     curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 }
 
-static uint64_t answer_time_us(CURL *easy)
-{
-    long connects = 0;
-    curl_off_t ready = 0, answered = 0; /* both since a connection was looked for, for the last time */
-    curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connects);
-    curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &ready);
-    curl_easy_getinfo(easy, CURLINFO_STARTTRANSFER_TIME_T, &answered);
-    if (connects == 0)
-        answered -= ready;
-    return answered > 0 ? (uint64_t)answered : 0;
-}
-
 bool client_next_result(struct client *client, struct client_result *result)
 {
     CURLMsg *message;
@@ -393,13 +394,15 @@ bool client_next_result(struct client *client, struct client_result *result)
     while ((message = curl_multi_info_read(client->multi, &left)) != NULL) {
         struct slot *slot = NULL;
         CURLcode code = message->data.result;
-        long version = 0;
+        long version = 0, connects = 0;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&slot);
         *result = (struct client_result){.delivery = slot->delivery, .no_answer = ""};
         if (code == CURLE_OK) {
             curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &result->status);
             curl_easy_getinfo(slot->easy, CURLINFO_HTTP_VERSION, &version);
-            result->answered_us = answer_time_us(slot->easy);
+            curl_easy_getinfo(slot->easy, CURLINFO_NUM_CONNECTS, &connects);
+            if (connects == 0 && slot->ready_us > slot->delivery.sent_us)
+                result->queued_us = slot->ready_us - slot->delivery.sent_us;
         } else {
             result->no_answer = curl_easy_strerror(code);
         }

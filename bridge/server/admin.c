@@ -43,6 +43,7 @@ static void ready(struct server *server, h2o_req_t *req)
         return;
     case SERVER_DRAINING:
     case SERVER_CLOSING:
+    case SERVER_CLOSED:
         answer_health(req, "shutting down");
         return;
     }

@@ -18,6 +18,11 @@
 /* How often each loop looks at deadlines and connections. */
 #define TICK_MS 50
 
+/* For so long after the listeners have closed, a request on a connection that is open still is served:
+ * it crossed our GOAWAY or close on its way (RFC 9113 section 6.8; h2o's final GOAWAY comes after 1 s).
+ * Later ones are answered 503. */
+#define CLOSING_TAKES_MS 1200
+
 /* h2o's own limit lies this far above limits.body: a body between the two is
  * answered 413 by us on both protocols, beyond it h2o cuts in its own way. */
 #define BODY_SLACK (1024 * 1024)
@@ -26,7 +31,8 @@ enum server_state {
     SERVER_STARTING,
     SERVER_RUNNING,
     SERVER_DRAINING, /* not ready any more, still serving */
-    SERVER_CLOSING   /* new requests are answered 503 */
+    SERVER_CLOSING,  /* no new connections; see CLOSING_TAKES_MS */
+    SERVER_CLOSED    /* new requests are answered 503 */
 };
 
 enum protocol { PROTOCOL_NEW, PROTOCOL_HTTP1, PROTOCOL_HTTP2, PROTOCOL_COUNT };
@@ -184,6 +190,8 @@ void listeners_close(struct server *server);
 /* loop.c */
 bool loop_start(struct server *server, struct loop *loop);
 void loop_wake(struct loop *loop); /* any thread */
+/* The bridge is ending: no further request is taken. The loop's own thread. */
+bool loop_refuses(const struct loop *loop);
 
 /* guard.c */
 struct connection;

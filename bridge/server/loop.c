@@ -47,6 +47,13 @@ static void begin_closing(struct loop *loop, uint64_t now_ms)
     h2o_context_request_shutdown(&loop->context);
 }
 
+bool loop_refuses(const struct loop *loop)
+{
+    if (atomic_load(&loop->server->state) == SERVER_CLOSED)
+        return true;
+    return loop->closing_ms != 0 && clock_monotonic_ms() - loop->closing_ms > CLOSING_TAKES_MS;
+}
+
 static void on_tick(h2o_socket_t *timer, const char *err)
 {
     struct loop *loop = timer->data;
@@ -56,7 +63,7 @@ static void on_tick(h2o_socket_t *timer, const char *err)
     atomic_store(&loop->heartbeat_ms, now_ms);
     site_follow(loop);
     request_tick(loop, now_ms);
-    if (!loop->admin && loop->closing_ms == 0 && atomic_load(&loop->server->state) == SERVER_CLOSING)
+    if (!loop->admin && loop->closing_ms == 0 && atomic_load(&loop->server->state) >= SERVER_CLOSING)
         begin_closing(loop, now_ms);
     guard_tick(loop, now_ms);
 }

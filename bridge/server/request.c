@@ -268,7 +268,7 @@ static void request_admit(struct request *request)
     h2o_req_t *req = request->req;
     gauge_set(request->endpoint->last_batch, (double)clock_wall_ms() / 1000.0);
     count_attempt(request->endpoint, req);
-    if (atomic_load(&server->state) == SERVER_CLOSING) {
+    if (loop_refuses(request->loop)) {
         answer_failed(request, 503, "shutting_down", "this bridge is ending", BATCH_OVERLOADED);
         request_end(request);
         return;

@@ -187,10 +187,11 @@ bool server_drain(struct server *server, int timeout_ms)
         size_t waiting = 0;
         for (size_t i = 0; i + 1 < server->loop_count; i++)
             waiting += atomic_load(&server->loops[i].waiting);
-        if (waiting == 0 && atomic_load(&server->connections) == 0)
-            return true;
-        if (clock_monotonic_ms() >= until_ms)
+        bool over = clock_monotonic_ms() >= until_ms;
+        if (over || (waiting == 0 && atomic_load(&server->connections) == 0)) {
+            atomic_store(&server->state, SERVER_CLOSED);
             return waiting == 0;
+        }
         nanosleep(&(struct timespec){.tv_nsec = TICK_MS * 1000000L}, NULL);
     }
 }

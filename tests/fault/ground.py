@@ -36,25 +36,31 @@ TOPICS_LIVE = 40  # schedules, then new topics: the disk of one broker is small
 class Serving(Bridge):
     """A bridge that may be killed and started again on the same port, each time with a log of its own."""
 
-    runs = 0
-    wanted = False  # it is to run
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.runs = 0
+        self.bad_ends = []
+        self._wanted = False  # it is to run
+        self._lock = threading.RLock()
 
     def start(self, wait=True):
-        self.wanted = True
         if self.log_path.exists():
             self.log_path.rename(self.log_path.with_suffix(f".{self.runs}.log"))
         self.runs += 1
         self.exit_status = None
+        self._wanted = True
         return super().start(wait)
 
     def kill(self):
-        self.wanted = False
+        with self._lock:
+            self._wanted = False
         self.process.kill()
         self.process.wait()
 
     def end(self):
         """SIGTERM; True when it ended as it should."""
-        self.wanted = False
+        with self._lock:
+            self._wanted = False
         if not self.ended():
             self.signal(signal.SIGTERM)
             try:
@@ -65,14 +71,16 @@ class Serving(Bridge):
 
     def supervise(self):
         """Starts it again when it has ended by itself, as whoever runs it would."""
-        if self.wanted and self.ended():
-            self.bad_ends.append(self.process.returncode)
-            self.start()
+        with self._lock:
+            if self._wanted and self.ended():
+                self.bad_ends.append(self.process.returncode)
+                self.start()
 
     def start_again(self):
-        if self.process.returncode not in (0, -signal.SIGKILL):
-            self.bad_ends.append(self.process.returncode)
-        self.start()
+        with self._lock:
+            if self.process.returncode not in (0, -signal.SIGKILL):
+                self.bad_ends.append(self.process.returncode)
+            self.start()
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
@@ -203,7 +211,7 @@ class Ground:
         verdict = Verdict(plan.seed, plan.names, plan.style, plan.sender, plan.http)
         self._use(plan.style)
         self.deleted, self._report = {}, None
-        self.serving.bad_ends = []
+        self.serving.bad_ends.clear()
         try:
             report = self._run(plan, events, verdict)
             if report is not None:
@@ -317,7 +325,7 @@ class Ground:
     def _judge_bridge(self, verdict):
         bridge, wrong = self.serving, verdict.wrong
         if bridge.bad_ends:
-            wrong.append(f"the bridge ended by itself: {bridge.bad_ends}")
+            wrong.append(f"the bridge ended by itself with {bridge.bad_ends}")
         if bridge.ended():
             wrong.append(f"the bridge ended by itself with {bridge.process.returncode}")
             return

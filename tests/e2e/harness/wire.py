@@ -2,6 +2,7 @@
 """A TCP proxy that cuts, holds, delays and throttles on demand; all of them on one thread."""
 
 import asyncio
+import collections
 import threading
 
 UP, DOWN = "up", "down"  # towards the server, towards the client
@@ -34,6 +35,7 @@ class Proxy:
         self._loop = loop
         self._target = target if callable(target) else lambda: target
         self._connections = set()
+        self._open = collections.Counter()  # by target
         self._held = set()
         self._refusing = False
         self._delay = 0.0
@@ -68,8 +70,9 @@ class Proxy:
     def heal(self):
         self._loop.run(self._set(_held=set(), _refusing=False, _delay=0.0, _rate=None))
 
-    def connections(self):
-        return len(self._connections)
+    def connections(self, target=None):
+        """How many there are now; to one target."""
+        return len(self._connections) if target is None else self._open[target]
 
     async def _set(self, abort=False, **members):
         for name, value in members.items():
@@ -96,6 +99,7 @@ class Proxy:
             return
         pair = (writer, up_writer)
         self._connections.add(pair)
+        self._open[target] += 1
         try:
             if self._refusing:
                 return
@@ -104,6 +108,7 @@ class Proxy:
             pass
         finally:
             self._connections.discard(pair)
+            self._open[target] -= 1
             for one in pair:
                 one.transport.abort()
 
