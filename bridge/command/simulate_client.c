@@ -46,7 +46,8 @@ struct slot {
     bool fresh;         /* may open a connection */
     bool wanted_socket; /* was not allowed to */
     bool opening;       /* is going to open one, counted in the client's `opening` */
-    uint64_t ready_us;  /* when the request went out */
+    /* When it was handed to libcurl, for the last time; when the request went out. */
+    uint64_t started_us, ready_us;
     char *body;
     /* Linked anew for each attempt; the texts are patched in place. */
     struct curl_slist headers[HEADER_COUNT];
@@ -313,6 +314,7 @@ static void slot_set_headers(struct client *client, struct slot *slot, const str
 static bool slot_start(struct client *client, struct slot *slot, bool fresh)
 {
     slot->answer_len = 0;
+    slot->started_us = clock_monotonic_us();
     slot->ready_us = 0;
     slot->wanted_socket = false;
     if (client->h2c) {
@@ -401,8 +403,8 @@ bool client_next_result(struct client *client, struct client_result *result)
             curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &result->status);
             curl_easy_getinfo(slot->easy, CURLINFO_HTTP_VERSION, &version);
             curl_easy_getinfo(slot->easy, CURLINFO_NUM_CONNECTS, &connects);
-            if (connects == 0 && slot->ready_us > slot->delivery.sent_us)
-                result->queued_us = slot->ready_us - slot->delivery.sent_us;
+            uint64_t begun_us = connects == 0 && slot->ready_us > 0 ? slot->ready_us : slot->started_us;
+            result->queued_us = begun_us - slot->delivery.sent_us;
         } else {
             result->no_answer = curl_easy_strerror(code);
         }

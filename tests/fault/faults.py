@@ -280,6 +280,14 @@ class Rights(Fault):
 # --- the bridge itself
 
 
+class Clock(Fault):
+    def begin(self):
+        self.ground.step_clock(self.rng.choice([-2, -1, 1, 2]) * 3600)
+
+    def end(self):
+        self.ground.step_clock(0)
+
+
 class BridgeKilled(Fault):
     def begin(self):
         self.ground.serving.kill()
@@ -307,7 +315,7 @@ KINDS = {
     "net_hold": Held, "net_deaf": Deaf, "net_refuse": Refusing, "net_break": Breaking,
     "net_delay": Delayed, "net_throttle": Throttled,
     "topic_deleted": TopicDeleted, "partitions_added": PartitionsAdded, "max_bytes": MaxBytes, "isr1": Isr1,
-    "rights": Rights, "bridge_killed": BridgeKilled, "bridge_ended": BridgeEnded,
+    "rights": Rights, "clock": Clock, "bridge_killed": BridgeKilled, "bridge_ended": BridgeEnded,
 }
 # Faults after which a sender may rightly get no answer at all: nobody is there.
 NOBODY_THERE = {"bridge_killed", "bridge_ended"}

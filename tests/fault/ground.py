@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import signal
+import struct
 import subprocess
 import threading
 import time
@@ -15,7 +16,7 @@ from faults import KINDS, NOBODY_THERE, Acting
 from schedule import BATCHES, DEADLINES, STYLES
 
 from harness import http, spawn
-from harness.bridge import ACTIVITY, ADOBE, SLOW, TOKEN, Bridge, binary, merge
+from harness.bridge import ACTIVITY, ADOBE, SLOW, TOKEN, Bridge, binary, merge, run_command
 from harness.cluster import Cluster
 from harness.waits import eventually
 
@@ -140,6 +141,7 @@ class Ground:
         self.log = log
         self.deleted = {}  # topic -> when
         self._bridges = {}
+        self._clock = self.folder / "clock"
         self._generation = 0
         self._played = 0
         self.serving = None
@@ -158,8 +160,8 @@ class Ground:
     def topics(self):
         return sorted({topic for topic, _ in self.cluster.partitions(self.prefix)})
 
-    def _make_bridge(self, style):
-        prefix = f"g{self._generation}-{style}"
+    def _make_bridge(self, style, steppable):
+        prefix = f"g{self._generation}-{style}" + ("-clock" if steppable else "")
         self.cluster.allow(prefix)
         endpoints = [
             {"path": PATHS[sender], "sender": sender, "deadline": f"{seconds}s", "auth": {"tokens": [TOKEN]}}
@@ -171,20 +173,41 @@ class Ground:
         }, STYLES[style])
         folder = self.folder / prefix
         folder.mkdir()
-        bridge = Serving(folder, self.cluster.outside, prefix, settings)
+        environment = self._steppable() if steppable else None
+        bridge = Serving(folder, self.cluster.outside, prefix, settings, environment=environment)
         bridge.allow_errors = True
         bridge.start()
         eventually(lambda: bridge.admin("/health/kafka").status == 200, 90, "Kafka is ready for the bridge", 0.2)
         self.cluster.wait_in_sync(prefix)
+        # The first seconds on new topics are slow for reasons of their own.
+        url = f"http://127.0.0.1:{bridge.port}{ADOBE}"
+        run_command("simulate", "--url", url, "--sender", "adobe-io", "--token", TOKEN, "--events", 2000,
+                    "--time-scale", TIME_SCALE, "--connections", 4, "--patience", "30s", timeout=120)
         return bridge
 
-    def _use(self, style):
+    def _use(self, plan):
+        """Only schedules that step the clock have a bridge whose clock can be stepped."""
         if self._played and self._played % TOPICS_LIVE == 0:
             self._renew()
         self._played += 1
-        if style not in self._bridges:
-            self._bridges[style] = self._make_bridge(style)
-        self.serving = self._bridges[style]
+        kind = plan.style, any(fault.name == "clock" for fault in plan.faults)
+        if kind not in self._bridges:
+            self._bridges[kind] = self._make_bridge(*kind)
+        self.serving = self._bridges[kind]
+
+    def step_clock(self, seconds):
+        """The bridge's wall clock is the machine's plus so many seconds from now on."""
+        with open(self._clock, "r+b") as offset:
+            offset.write(struct.pack("=q", seconds * 10**9))
+
+    def _steppable(self):
+        """Environment of a bridge whose clock is ours; see clock.c."""
+        library = self.folder / "clock.so"
+        if not library.exists():
+            subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, pathlib.Path(__file__).with_name("clock.c"),
+                            "-ldl"], check=True)
+        self._clock.write_bytes(bytes(8))
+        return {"LD_PRELOAD": str(library), "FAULT_CLOCK": str(self._clock)}
 
     def _renew(self):
         """New topics and bridges: the old ones' data would fill the small disk."""
@@ -209,7 +232,7 @@ class Ground:
         """The schedule's verdict. Whatever happens, all faults are undone in the end."""
         began = time.monotonic()
         verdict = Verdict(plan.seed, plan.names, plan.style, plan.sender, plan.http)
-        self._use(plan.style)
+        self._use(plan)
         self.deleted, self._report = {}, None
         self.serving.bad_ends.clear()
         try:
@@ -343,6 +366,8 @@ class Ground:
 
     def _heal(self, verdict):
         self.cluster.heal()
+        if self._clock.exists():
+            self.step_clock(0)
         if self.serving.ended():
             self.serving.start()
         self.cluster.wait_up()

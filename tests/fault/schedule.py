@@ -42,6 +42,9 @@ FAULTS = {
     "max_bytes": ("topics", 2, 1, 4),  # max.message.bytes below what some events are
     "isr1": ("topics", 2, 1, 4),  # min.insync.replicas 1: weaker than durability: strict allows
     "rights": ("rights", 3, 0.5, 4),  # the right to write taken away and given back
+    # The bridge's wall clock is stepped by one or two hours, and back. Two are more than a broker takes a record from
+    # the future by (message.timestamp.after.max.ms).
+    "clock": ("clock", 4, 0.5, 5),
     "bridge_killed": ("bridge", 4, 0.1, 1),  # kill -9 of the bridge, in the middle of batches
     "bridge_ended": ("bridge", 3, 0.1, 1),  # SIGTERM under load; started again
 }

@@ -321,8 +321,11 @@ END_TEST
 
 START_TEST(the_verdict_is_json)
 {
-    const struct generator_options options = {
-        .sender = SENDER_ADOBE_IO, .munchkin_id = "123-ABC-456", .streams = {true}, .seed = 42};
+    const struct generator_options options = {.sender = SENDER_ADOBE_IO,
+                                              .munchkin_id = "123-ABC-456",
+                                              .recipient = "me",
+                                              .streams = {true},
+                                              .seed = 42};
     struct generator *generator = generator_create(&options);
     uint64_t own_seeds[2];
     ck_assert_ptr_nonnull(generator);
