@@ -331,6 +331,19 @@ static enum step judge_unknown(struct issuer *issuer, struct slice token, const 
     return step;
 }
 
+/* A key has the token's kid and has not made its signature: the provider may have exchanged the key and not
+ * the kid. While no look may be made for that the refusal stands: kids are public, so anybody can have this.
+ */
+static enum step judge_bad_signature(struct issuer *issuer, const struct jwks *jwks,
+                                     const struct auth_now *now, struct auth_wait *wait)
+{
+    pthread_mutex_lock(&issuer->lock);
+    bool looking = issuer->look != LOOK_NONE;
+    enum step step = step_unknown(issuer, jwks, NULL, now, wait);
+    pthread_mutex_unlock(&issuer->lock);
+    return step == STEP_UNAVAILABLE && !looking ? STEP_DENY : step;
+}
+
 static struct jwks *take_keys(struct issuer *issuer, const struct auth_now *now)
 {
     pthread_mutex_lock(&issuer->lock);
@@ -373,12 +386,17 @@ enum auth_verdict issuer_judge(struct issuer *issuer, struct slice token, const 
         enum jwt_result result = jwt_judge(token, jwks, rules, now->wall_ms, reason, NULL, 0);
         if (result == JWT_UNKNOWN_KEY)
             step = judge_unknown(issuer, token, jwks, now, wait);
+        else if (result == JWT_INVALID)
+            step = strcmp(*reason, "bad_signature") == 0 ? judge_bad_signature(issuer, jwks, now, wait)
+                                                         : STEP_DENY;
         jwks_release(jwks);
         switch (result) {
         case JWT_VALID:
             return AUTH_ALLOW;
         case JWT_INVALID:
-            return AUTH_DENY;
+            if (step == STEP_DENY)
+                return AUTH_DENY;
+            break;
         case JWT_NO_MEMORY:
             return AUTH_UNAVAILABLE;
         case JWT_UNKNOWN_KEY:

@@ -5,7 +5,8 @@
 // configuration names, however many endpoints use it; it survives a reload. Any thread.
 //
 // The set is fetched at the start and refreshed every ISSUER_REFRESH_MS, whoever asks. A token with an
-// unknown key has it fetched at once, at most every ISSUER_REFETCH_MS, shared by all who wait.
+// unknown key, or whose signature its key has not made, has it fetched at once, at most every
+// ISSUER_REFETCH_MS, shared by all who wait.
 #ifndef BRIDGE_AUTH_ISSUER_H
 #define BRIDGE_AUTH_ISSUER_H
 

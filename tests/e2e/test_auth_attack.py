@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from harness import certificates, events, http
+from harness import certificates, events, http, jwt
 from harness.answers import assert_unavailable, reasons, refusals
 from harness.bridge import ACTIVITY, ADOBE, TOKEN
 from harness.http import CLIENTS, HTTP1
@@ -168,6 +168,28 @@ def test_no_refusal_makes_a_series(start):
     after = bridge.metrics()
     assert [one[:2] for one in after.series] == [one[:2] for one in before.series]
     assert after.sum("auth_failures_total", endpoint=ADOBE) == 2
+
+
+# --- JWT
+
+def test_other_key_under_the_same_name(start, host, http_version):
+    """The provider has exchanged its key and not the kid: looked at again before the new tokens are refused."""
+    old, new = jwt.Key(kid="only"), jwt.Key(kid="only")
+    issuer, audience = "https://idp.example", "a"
+    host.put_json("/jwks", jwt.key_set(old))
+    oauth = {"issuer": issuer, "audience": audience, "jwks_url": host.url("/jwks")}
+    bridge = start({"endpoints": [{"path": ACTIVITY, "sender": "activity-push", "auth": {"oauth": oauth}}]})
+
+    def ask(key):
+        token = jwt.signed(key, jwt.claims(issuer, audience))
+        return bridge.post(ACTIVITY, b"[]", token=token, http_version=http_version).status
+
+    assert ask(old) == 200
+    host.put_json("/jwks", jwt.key_set(new))
+    assert ask(new) == 200
+    looks = host.count("/jwks")
+    assert [ask(old) for _ in range(5)] == [401] * 5
+    assert host.count("/jwks") == looks
 
 
 # --- signatures: whose events they are
