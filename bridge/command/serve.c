@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "command/command.h"
+#include "command/memory.h"
 #include "command/setup.h"
 #include "command/watch.h"
 #include "kafka/kafka.h"
@@ -67,6 +68,7 @@ struct running {
     struct server *server;
     struct gauge *reload_success;
     struct watch watch;
+    struct memory memory;
     uint64_t delay_ms, grace_ms; /* of the newest configuration */
 };
 
@@ -128,6 +130,7 @@ static void wait_for_end(struct running *running, const sigset_t *set)
     const struct timespec second = {.tv_sec = 1};
     for (;;) {
         int number = sigtimedwait(set, NULL, &second);
+        memory_look(&running->memory, server_held(running->server), clock_monotonic_ms());
         if (number == SIGHUP || (number < 0 && errno == EAGAIN && watch_look(&running->watch))) {
             log_info("reading the configuration again",
                      LOG_TEXT("cause", number == SIGHUP ? "SIGHUP" : "a file has changed"));
@@ -175,11 +178,10 @@ static int serve(struct running *running, struct setup *setup, const sigset_t *s
         status = 2;
         goto out;
     }
-    kafka = kafka_start(&(struct kafka_options){.config = config,
-                                                .routes = setup->routes,
-                                                .metrics = metrics,
-                                                .embedded = running->embedded},
-                        errstr, sizeof errstr);
+    kafka = kafka_start(
+        &(struct kafka_options){
+            .config = config, .routes = setup->routes, .metrics = metrics, .embedded = running->embedded},
+        errstr, sizeof errstr);
     if (kafka == NULL) {
         log_error("cannot start", LOG_TEXT("reason", errstr));
         goto out;
@@ -248,6 +250,7 @@ int command_serve(int argc, char **argv)
     if (path == NULL || optind != argc)
         return usage(stderr, 2);
 
+    memory_set_up();
     sigset_t signals;
     block_signals(&signals);
     struct config_errors errors = {0};

@@ -409,7 +409,7 @@ static void cut_largest(struct loop *loop, size_t excess)
     }
 }
 
-static size_t total_buffered(const struct server *server)
+size_t guard_buffered(const struct server *server)
 {
     size_t total = 0;
     for (size_t i = 0; i < server->loop_count; i++)
@@ -426,7 +426,7 @@ static size_t buffers_limit(const struct server *server)
 
 bool guard_fits(const struct server *server, size_t n)
 {
-    size_t buffered = total_buffered(server), limit = buffers_limit(server);
+    size_t buffered = guard_buffered(server), limit = buffers_limit(server);
     size_t used = atomic_load(&server->budget.used) + (buffered < limit ? buffered : limit);
     return used + n <= server->config->limits.in_flight;
 }
@@ -452,7 +452,7 @@ void guard_tick(struct loop *loop, uint64_t now_ms)
     for (size_t i = 0; i < PROTOCOL_COUNT; i++)
         atomic_store_explicit(&loop->open[i], open[i], memory_order_relaxed);
     atomic_store_explicit(&loop->buffered, tick.buffered, memory_order_relaxed);
-    size_t limit = buffers_limit(loop->server), total = total_buffered(loop->server);
+    size_t limit = buffers_limit(loop->server), total = guard_buffered(loop->server);
     if (total > limit)
         cut_largest(loop, total - limit);
 }

@@ -206,6 +206,7 @@ enum guard_action {
     GUARD_ACTIONS
 };
 void guard_metrics_register(struct server *server);
+size_t guard_buffered(const struct server *server); /* bytes in h2o's buffers, of all loops; any thread */
 void guard_count(struct server *server, enum guard_action action);
 
 /* Takes a new socket into the list; NULL, with the socket closed, when there are too many. */

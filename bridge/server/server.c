@@ -164,6 +164,15 @@ bool server_run(struct server *server, struct kafka *kafka, char *errstr, size_t
     return true;
 }
 
+/* What h2o and we keep for one that is open, its buffers apart. */
+#define CONNECTION_BYTES ((size_t)4096)
+
+size_t server_held(const struct server *server)
+{
+    return guard_buffered(server) + atomic_load(&server->budget.used) +
+           atomic_load(&server->connections) * CONNECTION_BYTES;
+}
+
 struct loop *loop_of(h2o_req_t *req)
 {
     return H2O_STRUCT_FROM_MEMBER(struct loop, context, req->conn->ctx);

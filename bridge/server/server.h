@@ -42,6 +42,9 @@ bool server_run(struct server *server, struct kafka *kafka, char *errstr, size_t
  * a file cannot be used or memory is short. */
 bool server_reload(struct server *server, struct config *config, char *errstr, size_t errstr_size);
 
+/* Bytes that connections and batches hold now, roughly. */
+size_t server_held(const struct server *server);
+
 /* First step of the end: /health/ready turns to 503; everything is still served. */
 void server_set_draining(struct server *server);
 

@@ -33,6 +33,7 @@
     X(jwt)                                                                                                  \
     X(key_store)                                                                                            \
     X(log)                                                                                                  \
+    X(memory)                                                                                               \
     X(metrics)                                                                                              \
     X(published_names)                                                                                      \
     X(recipients)                                                                                           \

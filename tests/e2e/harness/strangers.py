@@ -2,7 +2,6 @@
 """Strangers by the thousand beside senders that are let in: what each gets, and what it costs."""
 
 import json
-import os
 import pathlib
 import re
 import subprocess
@@ -116,9 +115,13 @@ class Scenario:
         status = pathlib.Path(f"/proc/{self.bridge.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+)", status).group(1))
 
-    def cpu_seconds(self):
-        fields = pathlib.Path(f"/proc/{self.bridge.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    def spent(self):
+        """Seconds that the bridge has run, and that it was ready to run and waited for a core."""
+        ran = waited = 0
+        for task in pathlib.Path(f"/proc/{self.bridge.process.pid}/task").iterdir():
+            fields = (task / "schedstat").read_text().split()
+            ran, waited = ran + int(fields[0]), waited + int(fields[1])
+        return ran / 1e9, waited / 1e9
 
     def fetches(self):
         """What was fetched -> (how often, how often it may have been by now)."""

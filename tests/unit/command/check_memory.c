@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// When memory is given back: once what was held is free, and not again and again in vain.
+#include "command/memory.h"
+
+#include "suites.h"
+
+#define MIB ((size_t)1 << 20)
+
+static struct memory memory;
+static uint64_t now_ms;
+
+static void setup(void)
+{
+    memory = (struct memory){.known = false};
+    now_ms = 1000000;
+}
+
+/* A second later. */
+static bool look(size_t resident_mib, size_t held_mib)
+{
+    now_ms += 1000;
+    return memory_is_worth_a_trim(&memory, resident_mib * MIB, held_mib * MIB, now_ms);
+}
+
+START_TEST(what_is_held_is_not_looked_for)
+{
+    ck_assert(!look(18, 0));
+    ck_assert(!look(60, 40));
+    ck_assert(!look(90, 70));
+    ck_assert(!look(90, 66));
+}
+END_TEST
+
+START_TEST(what_was_held_is_given_back)
+{
+    ck_assert(!look(18, 0));
+    ck_assert(!look(80, 60));
+    ck_assert(look(80, 10));
+    ck_assert(!look(29, 10));
+    ck_assert(!look(29, 2)); /* not yet worth while, and too soon */
+}
+END_TEST
+
+START_TEST(in_vain_is_not_repeated)
+{
+    ck_assert(!look(18, 0));
+    ck_assert(look(40, 0)); /* in use by something else */
+    for (int i = 0; i < 60; i++)
+        ck_assert(!look(40, 0));
+    ck_assert(look(48, 0));
+}
+END_TEST
+
+START_TEST(not_more_often_than_every_ten_seconds)
+{
+    int trims = 0;
+    ck_assert(!look(18, 0));
+    for (int i = 0; i < 60; i++)
+        trims += look(i % 2 == 0 ? 100 : 20, 0);
+    ck_assert_int_ge(trims, 1);
+    ck_assert_int_le(trims, 6);
+}
+END_TEST
+
+/* More is held, by its owners' count, than is resident: pages that were not touched yet. */
+START_TEST(held_can_be_more_than_resident)
+{
+    ck_assert(!look(18, 30));
+    ck_assert(look(18, 0));
+    ck_assert(!look(18, 0));
+}
+END_TEST
+
+Suite *suite_memory(void)
+{
+    Suite *suite = suite_create("memory");
+    TCase *tcase = tcase_create("memory");
+    tcase_add_checked_fixture(tcase, setup, NULL);
+    tcase_add_test(tcase, what_is_held_is_not_looked_for);
+    tcase_add_test(tcase, what_was_held_is_given_back);
+    tcase_add_test(tcase, in_vain_is_not_repeated);
+    tcase_add_test(tcase, not_more_often_than_every_ten_seconds);
+    tcase_add_test(tcase, held_can_be_more_than_resident);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
