@@ -46,7 +46,7 @@ struct reader *reader_create(const char *brokers, const struct reader_property *
         {"check.crcs", "true"},
         {"enable.partition.eof", "true"},
         {"fetch.wait.max.ms", "20"},
-        {"queued.max.messages.kbytes", "1024"}, /* of each partition */
+        {"queued.max.messages.kbytes", "65536"}, /* in all; at this librdkafka rests for a second */
         {"reconnect.backoff.max.ms", "1000"},
     };
     struct reader *reader = calloc(1, sizeof *reader);

@@ -30,6 +30,8 @@ PATIENCE = 90
 # What was written to a deleted topic is gone by somebody's will, even if its batch was answered long after, when its
 # other topics had confirmed; brokers learn of the deletion one after the other.
 DELETION_SHOWS = 2.0
+# Faults are what is tested here; with more than that the load goes on after them.
+EVENTS_PER_SECOND_MAX = 3000
 DISK_MEBIBYTES = 1536
 TOPICS_LIVE = 40  # schedules, then new topics: the disk of one broker is small
 
@@ -250,7 +252,7 @@ class Ground:
     def _load(self, plan, events):
         url = f"http://127.0.0.1:{self.serving.port}{PATHS[plan.sender]}"
         batch = BATCHES[plan.sender]
-        rate = max(events / batch / plan.length, 1)
+        rate = max(min(events / plan.length, EVENTS_PER_SECOND_MAX) / batch, 1)
         arguments = [
             "simulate", "--url", url, "--sender", plan.sender, "--token", TOKEN, "--http", plan.http,
             "--events", events, "--batch", batch, "--rate", round(rate, 3), "--seed", plan.seed,
