@@ -34,7 +34,7 @@ def balancer():
 def load(port, broker, prefix, http_version, *more):
     arguments = [
         "simulate", "--url", f"http://127.0.0.1:{port}{ADOBE}", "--sender", "adobe-io", "--token", TOKEN,
-        "--http", http_version, "--rate", 20, "--connections", 8, "--duration", "600s", "--json",
+        "--http", http_version, "--rate", 20, "--connections", 1, "--duration", "600s", "--json",
         "--verify", broker.bootstrap, "--verify-prefix", prefix, *more]
     return spawn([binary(), *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                  stderr=subprocess.PIPE, text=True)
@@ -63,18 +63,18 @@ def test_two_bridges_are_replaced_under_load(start_bridge, broker, balancer, htt
     old = [start_bridge(settings), start_bridge(settings)]
     for bridge in old:
         balancer.add(bridge)
-    # Several, since one would keep to its connection, and so to one of the bridges.
-    senders = [load(balancer.port, broker, old[0].prefix, http_version, "--no-retry") for _ in range(4)]
+    # Of one connection each, so that the balancer spreads them over the bridges.
+    senders = [load(balancer.port, broker, old[0].prefix, http_version, "--no-retry") for _ in range(6)]
     try:
         for bridge in old:
             wait_served(bridge)
         for bridge in old:
-            bridge.signal(signal.SIGTERM)
-            assert bridge.wait() == 0
             new = start_bridge(settings)
             balancer.add(new)
+            bridge.signal(signal.SIGTERM)
+            assert bridge.wait() == 0
             balancer.remove(bridge)
-        wait_served(new)
+            wait_served(new)
         for sender in senders:
             sender.send_signal(signal.SIGINT)
         reports = [finish(sender) for sender in senders]

@@ -2,6 +2,7 @@
 """A load balancer as it stands before several bridges: TCP, a new connection goes to the one with the fewest of
 those that say they are ready."""
 
+from harness.http import Closed
 from harness.ports import release_port, take_port
 from harness.proxy import Loop, Proxy
 
@@ -29,7 +30,9 @@ class Balancer:
             try:
                 if bridge.admin("/health/ready").status == 200:
                     ready.append(bridge.port)
-            except Exception:  # gone: whatever the reason, nothing goes there
+            except TimeoutError:  # a busy machine is no reason to send everything elsewhere
+                ready += [bridge.port] if bridge.port in self._ready else []
+            except (OSError, Closed):
                 pass
         self._ready = ready
 
