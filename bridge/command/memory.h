@@ -17,9 +17,6 @@ struct memory {
     bool trimmed; /* `idle` is to be taken anew */
 };
 
-/* Before the first thread is started. */
-void memory_set_up(void);
-
 /* Whether it is worth while to look for memory to give back. resident: what the process has; held: what of it
  * is known to be in use by requests and connections, roughly. */
 bool memory_is_worth_a_trim(struct memory *memory, size_t resident, size_t held, uint64_t now_ms);

@@ -130,7 +130,7 @@ async def main():
     tasks = []
     for kind in KINDS:
         rate = SETTINGS["bodies"] if kind.startswith("large") else SETTINGS["rate"]
-        tasks += [asyncio.create_task(worker(kind, rate, number)) for number in range(WORKERS)]
+        tasks += [asyncio.create_task(worker(kind, rate, number)) for number in range(WORKERS if rate > 0 else 0)]
     for number in range(SETTINGS["connections"] - len(tasks)):
         tasks.append(asyncio.create_task(holder(number % 2 == 0)))
         if number % 20 == 0:
