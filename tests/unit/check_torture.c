@@ -345,7 +345,7 @@ static int load(const char *path, size_t n, enum torture_mode mode, char **text)
     torture_relent();
     FILE *out = open_memstream(text, &size);
     int status = config == NULL ? REFUSED : LOADED;
-    if ((config == NULL) != (errors.count > 0))
+    if ((config == NULL) != config_errors_any(&errors))
         status = DIFFERENT;
     if (config != NULL)
         describe_config(out, config);
