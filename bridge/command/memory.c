@@ -12,17 +12,27 @@
  * took twice the CPU time, for pages that are new each time. */
 #define WORTH ((size_t)8 << 20)
 #define EVERY_MS 10000
+/* One that finds nothing can have come too early, or what is idle is in use after all: the next ones come
+ * less and less often. */
+#define SELDOM_MS (10 * 60 * 1000)
 
 bool memory_is_worth_a_trim(struct memory *memory, size_t resident, size_t held, uint64_t now_ms)
 {
     size_t idle = resident > held ? resident - held : 0;
-    if (!memory->known || memory->trimmed || idle < memory->idle)
-        memory->idle = idle;
+    if (!memory->known || idle < memory->least_idle)
+        memory->least_idle = idle;
+    if (!memory->known || memory->trimmed || idle < memory->left_idle)
+        memory->left_idle = idle;
     memory->known = true;
     memory->trimmed = false;
-    if (idle - memory->idle < WORTH || now_ms < memory->not_before_ms)
+
+    bool grown = idle - memory->left_idle >= WORTH;
+    if (grown || idle - memory->least_idle < WORTH)
+        memory->wait_ms = EVERY_MS;
+    if (idle - memory->least_idle < WORTH || now_ms - memory->last_ms < memory->wait_ms)
         return false;
-    memory->not_before_ms = now_ms + EVERY_MS;
+    memory->last_ms = now_ms;
+    memory->wait_ms = memory->wait_ms * 2 < SELDOM_MS ? memory->wait_ms * 2 : SELDOM_MS;
     memory->trimmed = true;
     return true;
 }

@@ -9,12 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Zero-initialise. */
+/* Zero-initialise. `idle` is what is resident beyond what is held. */
 struct memory {
-    bool known;  /* the next two are */
-    size_t idle; /* the least that was resident beyond what was held, since the last trim */
-    uint64_t not_before_ms;
-    bool trimmed; /* `idle` is to be taken anew */
+    bool known, trimmed;       /* the next two are; the last look has led to a trim */
+    size_t least_idle;         /* ever */
+    size_t left_idle;          /* by the last trim, or less since */
+    uint64_t last_ms, wait_ms; /* the last trim, and how long none follows that finds nothing new */
 };
 
 /* Whether it is worth while to look for memory to give back. resident: what the process has; held: what of it
