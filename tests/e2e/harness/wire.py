@@ -22,8 +22,15 @@ class Loop:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout)
 
     def close(self):
+        self.run(self._cancel_all())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
+
+    async def _cancel_all(self):
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
 
 class Proxy:
@@ -100,13 +107,17 @@ class Proxy:
         pair = (writer, up_writer)
         self._connections.add(pair)
         self._open[target] += 1
+        pumps = [asyncio.ensure_future(self._pump(reader, up_writer, UP)),
+                 asyncio.ensure_future(self._pump(upstream, writer, DOWN))]
         try:
             if self._refusing:
                 return
-            await asyncio.gather(self._pump(reader, up_writer, UP), self._pump(upstream, writer, DOWN))
+            await asyncio.gather(*pumps)
         except OSError:
             pass
         finally:
+            for pump in pumps:
+                pump.cancel()
             self._connections.discard(pair)
             self._open[target] -= 1
             for one in pair:
