@@ -46,8 +46,7 @@ struct slot {
     bool fresh;         /* may open a connection */
     bool wanted_socket; /* was not allowed to */
     bool opening;       /* is going to open one, counted in the client's `opening` */
-    /* When it was handed to libcurl, for the last time; when the request went out. */
-    uint64_t started_us, ready_us;
+    uint64_t begun_us;  /* when it opened a connection or had a place on one; 0: it waits in libcurl still */
     char *body;
     /* Linked anew for each attempt; the texts are patched in place. */
     struct curl_slist headers[HEADER_COUNT];
@@ -115,6 +114,12 @@ static void slot_set_opening(struct slot *slot, bool opening)
     slot->opening = opening;
 }
 
+static void slot_begin(struct slot *slot)
+{
+    if (slot->begun_us == 0)
+        slot->begun_us = clock_monotonic_us();
+}
+
 static curl_socket_t on_open(void *data, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct slot *slot = data;
@@ -123,6 +128,7 @@ static curl_socket_t on_open(void *data, curlsocktype purpose, struct curl_socka
         slot->wanted_socket = true;
         return CURL_SOCKET_BAD;
     }
+    slot_begin(slot);
     slot_set_opening(slot, false);
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     if (fd < 0)
@@ -143,7 +149,7 @@ static int on_ready(void *data, char *peer, char *local, int peer_port, int loca
 {
     struct slot *slot = data;
     (void)peer, (void)local, (void)peer_port, (void)local_port;
-    slot->ready_us = clock_monotonic_us();
+    slot_begin(slot);
     return CURL_PREREQFUNC_OK;
 }
 
@@ -314,8 +320,7 @@ static void slot_set_headers(struct client *client, struct slot *slot, const str
 static bool slot_start(struct client *client, struct slot *slot, bool fresh)
 {
     slot->answer_len = 0;
-    slot->started_us = clock_monotonic_us();
-    slot->ready_us = 0;
+    slot->begun_us = 0;
     slot->wanted_socket = false;
     if (client->h2c) {
         slot->fresh = fresh;
@@ -396,18 +401,17 @@ bool client_next_result(struct client *client, struct client_result *result)
     while ((message = curl_multi_info_read(client->multi, &left)) != NULL) {
         struct slot *slot = NULL;
         CURLcode code = message->data.result;
-        long version = 0, connects = 0;
+        long version = 0;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&slot);
         *result = (struct client_result){.delivery = slot->delivery, .no_answer = ""};
         if (code == CURLE_OK) {
             curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &result->status);
             curl_easy_getinfo(slot->easy, CURLINFO_HTTP_VERSION, &version);
-            curl_easy_getinfo(slot->easy, CURLINFO_NUM_CONNECTS, &connects);
-            uint64_t begun_us = connects == 0 && slot->ready_us > 0 ? slot->ready_us : slot->started_us;
-            result->queued_us = begun_us - slot->delivery.sent_us;
         } else {
             result->no_answer = curl_easy_strerror(code);
         }
+        uint64_t begun_us = slot->begun_us > 0 ? slot->begun_us : clock_monotonic_us();
+        result->queued_us = begun_us - slot->delivery.sent_us;
         curl_multi_remove_handle(client->multi, slot->easy);
         slot_set_opening(slot, false);
         if (code != CURLE_OK && slot->wanted_socket && slot_start(client, slot, true))
