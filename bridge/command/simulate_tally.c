@@ -270,6 +270,11 @@ static double milliseconds(uint64_t us)
     return (double)us / 1000;
 }
 
+static const struct {
+    const char *name;
+    double share;
+} percentiles[] = {{"p50", 0.5}, {"p99", 0.99}, {"p99.9", 0.999}, {"max", 1}};
+
 void tally_print(const struct tally *tally, FILE *out)
 {
     fprintf(out,
@@ -288,7 +293,11 @@ void tally_print(const struct tally *tally, FILE *out)
             " without an answer; %" PRIu64 " events are dead letters\n",
             tally->attempts, tally->late, (double)tally->deadline_us / 1e6, tally->no_answer,
             tally->dead_lettered);
-    fprintf(out, "promises      %s\n", tally_holds(tally) ? "kept" : "BROKEN");
+    fprintf(out, "answered (ms)");
+    for (size_t i = 0; i < sizeof percentiles / sizeof percentiles[0]; i++)
+        fprintf(out, " %s: %.3f", percentiles[i].name,
+                milliseconds(latency_percentile(&tally->latency, percentiles[i].share)));
+    fprintf(out, "\npromises      %s\n", tally_holds(tally) ? "kept" : "BROKEN");
 }
 
 static void print_missing(const struct tally *tally, const struct generator *generator, FILE *out)
@@ -308,10 +317,6 @@ static void print_missing(const struct tally *tally, const struct generator *gen
 
 void tally_print_json(const struct tally *tally, const struct generator *generator, FILE *out)
 {
-    static const struct {
-        const char *name;
-        double share;
-    } percentiles[] = {{"p50", 0.5}, {"p99", 0.99}, {"p99.9", 0.999}, {"max", 1}};
     const struct {
         const char *name;
         uint64_t value;
