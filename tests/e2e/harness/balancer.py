@@ -4,7 +4,7 @@ those that say they are ready."""
 
 from harness.http import Closed
 from harness.ports import release_port, take_port
-from harness.proxy import Loop, Proxy
+from harness.tcp_proxy import Loop, Proxy
 
 
 class Balancer:

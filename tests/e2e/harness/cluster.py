@@ -20,7 +20,7 @@ from confluent_kafka.admin import AdminClient
 from harness import spawn, wire
 from harness.broker import FETCH, kafka_version
 from harness.ports import release_port, take_port
-from harness.wire import Loop, Proxy
+from harness.tcp_proxy import Loop, Proxy
 from harness.waits import eventually
 
 NODES = (1, 2, 3)

@@ -1,152 +1,150 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A TCP proxy that cuts, holds, delays and throttles on demand; all of them on one thread."""
+"""The few requests of Kafka's protocol that Debian's Python client has no call for.
 
-import asyncio
-import collections
-import threading
+Numbers of requests, versions and fields: https://kafka.apache.org/protocol."""
 
-UP, DOWN = "up", "down"  # towards the server, towards the client
-CHUNK = 65536
+import itertools
+import socket
+import struct
 
+METADATA = 3
+ELECT_LEADERS, ALTER_REASSIGNMENTS = 43, 45
+INCREMENTAL_ALTER_CONFIGS = 44
+CREATE_ACLS, DELETE_ACLS = 30, 31
 
-class Loop:
-    """An event loop of its own thread, for any number of proxies."""
+UNKNOWN_TOPIC = 3
 
-    def __init__(self):
-        self._loop = asyncio.new_event_loop()
-        self._loop.set_exception_handler(lambda *_: None)  # connections end in every way there is
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-
-    def run(self, coroutine, timeout=30):
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout)
-
-    def close(self):
-        self.run(self._cancel_all())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-
-    async def _cancel_all(self):
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+_numbers = itertools.count(1)
 
 
-class Proxy:
-    """Passes what comes to `port` on to `target`, a port too, or what target() says for each connection
-    (None: nobody is there)."""
+class Refused(Exception):
+    """The broker's error code; 0 is none."""
 
-    def __init__(self, loop, port, target):
-        self.port = port
-        self._loop = loop
-        self._target = target if callable(target) else lambda: target
-        self._connections = set()
-        self._open = collections.Counter()  # by target
-        self._held = set()
-        self._refusing = False
-        self._delay = 0.0
-        self._rate = None
-        self._server = loop.run(asyncio.start_server(self._serve, "127.0.0.1", port, limit=CHUNK))
 
-    def close(self):
-        self._loop.run(self._close())
+def _string(text):
+    if text is None:
+        return struct.pack(">h", -1)
+    raw = text.encode()
+    return struct.pack(">h", len(raw)) + raw
 
-    async def _close(self):
-        self._server.close()
-        self._abort()
 
-    # --- what it does to the bytes; any thread
+def _array(items):
+    return struct.pack(">i", len(items)) + b"".join(items)
 
-    def hold(self, *directions):
-        """Nothing passes in these directions, and nobody is told: a cable that was pulled out."""
-        self._loop.run(self._set(_held=set(directions)))
 
-    def refuse(self):
-        """Every connection breaks, and every new one at once."""
-        self._loop.run(self._set(_refusing=True, abort=True))
+def _varint(number):
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
 
-    def break_all(self):
-        """Every connection breaks; new ones are welcome."""
-        self._loop.run(self._set(abort=True))
 
-    def slow(self, delay=0.0, rate=None):
-        """Seconds that every byte takes, bytes a second of each connection and direction."""
-        self._loop.run(self._set(_delay=delay, _rate=rate))
+def _compact_string(text):
+    raw = text.encode()
+    return _varint(len(raw) + 1) + raw
 
-    def heal(self):
-        self._loop.run(self._set(_held=set(), _refusing=False, _delay=0.0, _rate=None))
 
-    def connections(self, target=None):
-        """How many there are now; to one target."""
-        return len(self._connections) if target is None else self._open[target]
+def _compact_array(items):
+    return _varint(len(items) + 1) + b"".join(items)
 
-    async def _set(self, abort=False, **members):
-        for name, value in members.items():
-            setattr(self, name, value)
-        if abort:
-            self._abort()
 
-    def _abort(self):
-        for writers in list(self._connections):
-            for writer in writers:
-                writer.transport.abort()
+NO_TAGS = b"\0"
 
-    # --- on the loop's thread
 
-    async def _serve(self, reader, writer):
-        target = self._target()
-        if self._refusing or target is None:
-            writer.transport.abort()
-            return
-        try:
-            upstream, up_writer = await asyncio.open_connection("127.0.0.1", target, limit=CHUNK)
-        except OSError:
-            writer.transport.abort()
-            return
-        pair = (writer, up_writer)
-        self._connections.add(pair)
-        self._open[target] += 1
-        pumps = [asyncio.ensure_future(self._pump(reader, up_writer, UP)),
-                 asyncio.ensure_future(self._pump(upstream, writer, DOWN))]
-        try:
-            if self._refusing:
-                return
-            await asyncio.gather(*pumps)
-        except OSError:
-            pass
-        finally:
-            for pump in pumps:
-                pump.cancel()
-            self._connections.discard(pair)
-            self._open[target] -= 1
-            for one in pair:
-                one.transport.abort()
+def call(port, api, version, body, flexible=False, timeout=6):
+    """One request on a connection of its own; the answer behind its header."""
+    head = struct.pack(">hhi", api, version, next(_numbers)) + _string("tests") + (NO_TAGS if flexible else b"")
+    with socket.create_connection(("127.0.0.1", port), timeout=timeout) as sock:
+        sock.sendall(struct.pack(">i", len(head) + len(body)) + head + body)
+        answer = _read(sock, struct.unpack(">i", _read(sock, 4))[0])
+    return answer[5 if flexible else 4:]
 
-    async def _pump(self, reader, writer, direction):
-        """Two tasks, so that a delay is one of each byte and not of the sum of them."""
-        queue = asyncio.Queue(64)
-        passing = asyncio.ensure_future(self._pass_on(queue, writer, direction))
-        clock = asyncio.get_running_loop().time
-        try:
-            while data := await reader.read(CHUNK):
-                await queue.put((clock() + self._delay, data))
-            await queue.put((0, b""))
-            await passing
-        finally:
-            passing.cancel()
 
-    async def _pass_on(self, queue, writer, direction):
-        clock = asyncio.get_running_loop().time
-        while True:
-            due, data = await queue.get()
-            while (wait := due - clock()) > 0 or direction in self._held:
-                await asyncio.sleep(min(max(wait, 0.01), 0.05))
-            if not data:
-                if writer.can_write_eof():
-                    writer.write_eof()
-                return
-            if self._rate:
-                await asyncio.sleep(len(data) / self._rate)
-            writer.write(data)
-            await writer.drain()
+def _read(sock, size):
+    data = b""
+    while len(data) < size:
+        more = sock.recv(size - len(data))
+        if not more:
+            raise ConnectionError("the broker closed the connection")
+        data += more
+    return data
+
+
+def _check(code, what):
+    if code != 0:
+        raise Refused(f"{what}: error {code}")
+
+
+def brokers(port):
+    """The numbers of the brokers that this one lists."""
+    answer = call(port, METADATA, 1, _array([]), timeout=3)
+    count, found, at = struct.unpack(">i", answer[:4])[0], set(), 4
+    for _ in range(count):
+        number, host = struct.unpack(">ih", answer[at:at + 6])
+        at += 6 + host + 4
+        rack = struct.unpack(">h", answer[at:at + 2])[0]
+        at += 2 + max(rack, 0)
+        found.add(number)
+    return found
+
+
+def elect_preferred(port, timeout_ms=10000):
+    """Every partition's first replica becomes its leader where it can."""
+    answer = call(port, ELECT_LEADERS, 1, struct.pack(">bii", 0, -1, timeout_ms))
+    _check(struct.unpack(">h", answer[4:6])[0], "ElectLeaders")
+
+
+def reassign(port, partitions, timeout_ms=10000):
+    """partitions: {(topic, partition): [replica, ...]}; the same replicas in another order move the preferred
+    leader and no data."""
+    topics = {}
+    for (topic, partition), replicas in partitions.items():
+        topics.setdefault(topic, []).append(
+            struct.pack(">i", partition) + _compact_array([struct.pack(">i", one) for one in replicas]) + NO_TAGS)
+    body = struct.pack(">i", timeout_ms) + _compact_array([
+        _compact_string(topic) + _compact_array(items) + NO_TAGS for topic, items in topics.items()]) + NO_TAGS
+    answer = call(port, ALTER_REASSIGNMENTS, 0, body, flexible=True)
+    _check(struct.unpack(">h", answer[4:6])[0], "AlterPartitionReassignments")
+
+
+def set_topics(port, topics, settings):
+    """Changes these settings of the topics and no others; None: back to the default."""
+    configs = _array([_string(name) + struct.pack(">b", 0 if value is not None else 1) +
+                      _string(None if value is None else str(value)) for name, value in settings.items()])
+    body = _array([struct.pack(">b", 2) + _string(topic) + configs for topic in topics]) + b"\0"
+    answer = call(port, INCREMENTAL_ALTER_CONFIGS, 0, body)
+    count, at = struct.unpack(">i", answer[4:8])[0], 8
+    for _ in range(count):
+        code, length = struct.unpack(">hh", answer[at:at + 4])
+        at += 4 + max(length, 0) + 1
+        name = struct.unpack(">h", answer[at:at + 2])[0]
+        at += 2 + name
+        if code != UNKNOWN_TOPIC:  # it was deleted: nothing to set
+            _check(code, "IncrementalAlterConfigs")
+
+
+# Resource types, pattern types and operations of ACLs.
+TOPIC, CLUSTER = 2, 4
+LITERAL, PREFIXED = 3, 4
+ANY = 1
+READ, WRITE, CREATE, DESCRIBE, DESCRIBE_CONFIGS, IDEMPOTENT_WRITE = 3, 4, 5, 8, 10, 12
+_ALLOW = 3
+
+
+def allow(port, principal, rules):
+    """rules: (resource type, name, pattern type, operation), each."""
+    body = _array([
+        struct.pack(">b", kind) + _string(name) + struct.pack(">b", pattern) + _string(principal) + _string("*") +
+        struct.pack(">bb", operation, _ALLOW) for kind, name, pattern, operation in rules])
+    answer = call(port, CREATE_ACLS, 1, body)
+    _check(struct.unpack(">h", answer[8:10])[0], "CreateAcls")
+
+
+def disallow(port, principal, kind, name, pattern, operation):
+    body = _array([
+        struct.pack(">b", kind) + _string(name) + struct.pack(">b", pattern) + _string(principal) + _string("*") +
+        struct.pack(">bb", operation, _ALLOW)])
+    answer = call(port, DELETE_ACLS, 1, body)
+    _check(struct.unpack(">h", answer[8:10])[0], "DeleteAcls")
