@@ -2,6 +2,7 @@
 """`simulate --verify`: what it says of Kafka is what Kafka holds, and it notices what is gone."""
 
 import json
+import os
 import signal
 import subprocess
 import threading
@@ -23,7 +24,8 @@ def arguments(bridge, broker, sender, *more):
 
 
 def verify(bridge, broker, sender, *more):
-    done = run_command(*arguments(bridge, broker, sender, *more))
+    environment = {**os.environ, "TMPDIR": str(bridge.folder)}  # where a ledger may be kept
+    done = run_command(*arguments(bridge, broker, sender, *more), env=environment)
     return done, json.loads(done.stdout.splitlines()[-1])["verified"]
 
 
