@@ -53,8 +53,11 @@ static bool load_cas(X509_STORE *store, const char *path, char *errstr, size_t e
         say(errstr, errstr_size, path, "cannot be read");
         return false;
     }
-    crypto_errors_clear();
+    ERR_clear_error(); /* that memory was short is told at the end, for both files */
     while (added && (ca = PEM_read_bio_X509(bio, NULL, no_password, NULL)) != NULL) {
+        /* OpenSSL looks into a certificate once, and what it could not read for lack of memory then would
+         * count as invalid for good. */
+        X509_check_purpose(ca, -1, 0);
         added = X509_STORE_add_cert(store, ca) == 1;
         X509_free(ca);
         count++;
@@ -96,7 +99,7 @@ static bool load_crls(X509_STORE *store, const char *path, char *errstr, size_t 
         say(errstr, errstr_size, path, "cannot be read");
         return false;
     }
-    crypto_errors_clear();
+    ERR_clear_error();
     while (added && (crl = PEM_read_bio_X509_CRL(bio, NULL, no_password, NULL)) != NULL) {
         foreign = !has_issuer(crl, store);
         added = !foreign && X509_STORE_add_crl(store, crl) == 1;
@@ -162,6 +165,7 @@ static int on_error(int ok, X509_STORE_CTX *context)
 
 X509_STORE *certificate_store_load(const char *ca, const char *crl, char *errstr, size_t errstr_size)
 {
+    crypto_errors_clear();
     X509_STORE *store = X509_STORE_new();
     unsigned long flags = X509_V_FLAG_PARTIAL_CHAIN;
     if (crl != NULL)
@@ -176,7 +180,10 @@ X509_STORE *certificate_store_load(const char *ca, const char *crl, char *errstr
     if (!load_cas(store, ca, errstr, errstr_size) ||
         (crl != NULL && !load_crls(store, crl, errstr, errstr_size)))
         goto failed;
-    crypto_errors_clear();
+    if (crypto_errors_say_no_memory()) {
+        say(errstr, errstr_size, ca, "out of memory");
+        goto failed;
+    }
     return store;
 
 failed:
@@ -203,6 +210,23 @@ static enum auth_verdict judge_error(int error, bool no_memory, const char **rea
         *reason = no_memory ? "no_memory" : "bad_certificate";
         return no_memory ? AUTH_UNAVAILABLE : AUTH_DENY;
     }
+}
+
+bool certificate_renew(X509 **leaf, STACK_OF(X509) * *chain)
+{
+    X509 *new_leaf = X509_dup(*leaf);
+    STACK_OF(X509) *new_chain = sk_X509_deep_copy(*chain, X509_dup, X509_free);
+    crypto_errors_clear();
+    if (new_leaf == NULL || new_chain == NULL) {
+        X509_free(new_leaf);
+        sk_X509_pop_free(new_chain, X509_free);
+        return false;
+    }
+    X509_free(*leaf);
+    sk_X509_pop_free(*chain, X509_free);
+    *leaf = new_leaf;
+    *chain = new_chain;
+    return true;
 }
 
 enum auth_verdict certificate_judge(X509_STORE *store, X509 *leaf, STACK_OF(X509) * chain,

@@ -21,6 +21,10 @@ X509_STORE *certificate_store_load(const char *ca, const char *crl, char *errstr
 enum auth_verdict certificate_judge(X509_STORE *store, X509 *leaf, STACK_OF(X509) * chain,
                                     const char **reason, const char **detail);
 
+/* OpenSSL looks into a certificate once: what it cannot read in it for lack of memory makes it invalid for
+ * good. Puts copies in the place of what was judged so. False when out of memory; all is as it was then. */
+bool certificate_renew(X509 **leaf, STACK_OF(X509) * *chain);
+
 /* Whether one of its names is among `names`: subject alternative names of the types DNS (letters in any case)
  * and URI (byte for byte), whole and without wildcards; the subject's common name only when there is no
  * subject alternative name at all (RFC 6125 section 6.4.4), and of several the last. *no_memory: it could not

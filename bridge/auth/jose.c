@@ -15,13 +15,12 @@
 
 /* While a token is judged, cjose's memory comes from one block that is there beforehand: without memory cjose
  * crashes while it copies a token (src/jws.c asks the wrong pointer), and so there is one thing to overwrite.
- * jansson has its own: it takes as much as the token likes, and can do without. */
+ * It uses what ECDSA_SIG_new and BN_new return without a look, so these have a reserve. jansson has its own:
+ * it takes as much as the token likes, and can do without. */
 static _Thread_local struct {
     char *ptr;
     size_t size, used;
 } block;
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static bool is_in_block(const void *ptr)
 {
@@ -49,21 +48,26 @@ static void cjose_give_back(void *ptr)
         secret_free(ptr);
 }
 
-static void set_up(void)
+/* Before main: cjose sets OpenSSL's functions along with its own, and these must be put right again before
+ * anybody uses them. */
+__attribute__((constructor)) static void set_up(void)
 {
-    /* cjose would set OpenSSL's functions along with its own. OpenSSL refuses that once it has allocated. */
-    OPENSSL_free(OPENSSL_malloc(1));
     cjose_set_alloc_funcs(cjose_take, secret_realloc, cjose_give_back);
+    secret_memory_watch_openssl();
     json_set_alloc_funcs(secret_malloc, secret_free);
 }
 
 bool jose_begin(size_t room)
 {
-    pthread_once(&once, set_up);
     if (room > 0) {
         block.ptr = secret_malloc(room);
         if (block.ptr == NULL)
             return false;
+        if (!secret_memory_reserve()) {
+            free(block.ptr);
+            block.ptr = NULL;
+            return false;
+        }
         block.size = room;
         block.used = 0;
     }
@@ -90,6 +94,7 @@ void jose_end(void)
         OPENSSL_cleanse(block.ptr, block.used);
         free(block.ptr);
         block.ptr = NULL;
+        secret_memory_end_reserve();
     }
 }
 

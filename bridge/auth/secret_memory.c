@@ -59,6 +59,65 @@ char *secret_strdup(const char *text)
     return copy;
 }
 
+/* --- OpenSSL's --- */
+
+#define PIECES 32
+#define PIECE_SIZE 32
+
+static _Thread_local struct {
+    void *pieces[PIECES];
+    size_t count;
+} reserve;
+
+bool secret_memory_reserve(void)
+{
+    while (reserve.count < PIECES) {
+        void *piece = secret_malloc(PIECE_SIZE);
+        if (piece == NULL) {
+            secret_memory_end_reserve();
+            return false;
+        }
+        reserve.pieces[reserve.count++] = piece;
+    }
+    return true;
+}
+
+void secret_memory_end_reserve(void)
+{
+    while (reserve.count > 0)
+        free(reserve.pieces[--reserve.count]);
+}
+
+static void *crypto_take(size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    void *ptr = noted(malloc(size > 0 ? size : 1));
+    if (ptr == NULL && size <= PIECE_SIZE && reserve.count > 0)
+        ptr = reserve.pieces[--reserve.count];
+    return ptr;
+}
+
+static void *crypto_retake(void *ptr, size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    if (size > 0)
+        return noted(realloc(ptr, size));
+    free(ptr);
+    return NULL;
+}
+
+static void crypto_give_back(void *ptr, const char *file, int line)
+{
+    (void)file, (void)line;
+    free(ptr);
+}
+
+/* OpenSSL takes these only before it has allocated anything, so before main. */
+__attribute__((constructor)) void secret_memory_watch_openssl(void)
+{
+    CRYPTO_set_mem_functions(crypto_take, crypto_retake, crypto_give_back);
+}
+
 bool secret_memory_was_short(void)
 {
     bool result = was_short;

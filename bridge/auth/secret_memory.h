@@ -14,8 +14,18 @@ void *secret_realloc(void *ptr, size_t size); /* what it moves away from is over
 char *secret_strdup(const char *text);
 void secret_free(void *ptr); /* may be NULL */
 
-/* Whether one of the above has had no memory to give on this thread since the last call: libraries
- * tell that from other errors only sometimes. */
+/* Whether one of the above, or OpenSSL, has had no memory to give on this thread since the last call:
+ * libraries tell that from other errors only sometimes. */
 bool secret_memory_was_short(void);
+
+/* Has OpenSSL allocate where that is noted. Done before main; again by whoever has set other functions since,
+ * before there are threads. */
+void secret_memory_watch_openssl(void);
+
+/* Pieces for the smallest of OpenSSL's allocations on this thread, for when there is no other memory: not all
+ * who call it look whether it had any. It counts as short all the same. False when out of memory; then there
+ * is nothing to end. */
+bool secret_memory_reserve(void) __attribute__((warn_unused_result));
+void secret_memory_end_reserve(void);
 
 #endif

@@ -196,7 +196,9 @@ static void load_text(struct loader *loader, bool require_bootstrap, config_judg
     } else {
         config_walk(loader, root);
         add_listener_files(loader);
-        config_check(loader, require_bootstrap);
+        /* What memory was too short for would seem to be missing. */
+        if (!loader->no_memory)
+            config_check(loader, require_bootstrap);
         if (judge != NULL && !loader->no_memory)
             judge(loader->config, loader->errors);
     }

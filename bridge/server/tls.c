@@ -145,6 +145,11 @@ void tls_peer_judge(struct peer *peer, const struct site *site, size_t listener)
         peer->reason = "bad_certificate";
         return;
     }
+    bool spoilt = peer->verdict == AUTH_UNAVAILABLE && strcmp(peer->reason, "no_memory") == 0;
+    if (spoilt && !certificate_renew(&peer->leaf, &peer->chain)) {
+        peer->generation = 0;
+        return;
+    }
     peer->verdict = certificate_judge(clients, peer->leaf, peer->chain, &peer->reason, &detail);
     /* What could not be told may be told at the next request. Only a chain of our CA's is ever in doubt, or
      * memory is short, so that strangers do not have theirs judged again and again. */

@@ -10,20 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <zlib.h>
 
-#include "config/config.h"
+#include "check_torture.h"
 #include "intake/intake_fixture.h"
 #include "telemetry/log.h"
-#include "torture.h"
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
 #define STANDARD "com.adobe.platform.marketo.activity.standard."
-
-/* No run here asks for so many; more means that it does not end. */
-#define ALLOCATIONS_MAX 20000
 
 /* ---- intake_take --------------------------------------------------------------------- */
 
@@ -72,14 +65,6 @@ static char *take(struct fixture *fixture, struct slice body, const char *coding
     ck_assert_int_eq(left, text == NULL ? 0 : 1);
     ck_assert_uint_eq(atomic_load(&fixture->budget.used), 0);
     return text;
-}
-
-/* What OpenSSL makes once and keeps. */
-static void warm_up(void)
-{
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    ck_assert_int_eq(EVP_Digest("", 0, digest, NULL, EVP_sha256(), NULL), 1);
-    OPENSSL_thread_stop();
 }
 
 static void torture_take(struct fixture *fixture, struct slice body, const char *coding)
@@ -227,208 +212,27 @@ START_TEST(test_intake_create)
 }
 END_TEST
 
-/* ---- the configuration and its routes ----------------------------------------------------- */
-
-/* A process for each allocation is dear under AddressSanitizer: there only some of them. */
-#ifdef __SANITIZE_ADDRESS__
-#define STRIDE 17
-#else
-#define STRIDE 1
-#endif
-
-/* Exit statuses of the process that loads. An error that cannot be kept ends it with 1. */
-enum { LOADED = 10, REFUSED, DONE, LOST, LEAKED, DIFFERENT };
-
-/* libyaml 0.2.5 loses the entries of a list or mapping when its table of nodes cannot grow (loader.c,
- * yaml_parser_load_sequence): one block, twice with this file. Anything else is a leak of ours. */
-#define LOST_MAX 2
-
-static const char config_text[] =
-    "listen:\n"
-    "- {address: '[::1]:8443', tls: {certificate: c.pem, key: k.pem}}\n"
-    "- {address: 'localhost:${PORT}'}\n"
-    "admin: {address: ':9464', token: 'a long token'}\n"
-    "endpoints:\n"
-    "- {sender: activity-push, auth: {tokens: ['$${one long', 'and ${PORT} more']}}\n"
-    "- {sender: adobe-io, path: /x, deadline: 6s, auth: none}\n"
-    "kafka: {bootstrap.servers: 'k:9092', compression.type: lz4}\n"
-    "instances: {M: one, N: two}\n"
-    "topics: {prefix: 'p.{instance}', route: stream, override: {activity: "
-    "{partitions: 6}}, dead_letter: dead}\n"
-    "record: {format: binary, headers: [subject, ce_time, x-request-id]}\n"
-    "limits: {body: 2MiB, events: 99}\n";
-
-/* The same and six mistakes. */
-static const char wrong_text[] =
-    "listen: [{address: 'localhost'}]\n"
-    "endpoints: [{sender: adobe-io, auth: none, dedline: 5s, path: '${NOT_SET}'}]\n"
-    "kafka: &a {x: [y]}\n"
-    "topics: {custom: [7, 100001, 100001]}\n";
-
-static void put_text(FILE *out, const char *text)
+/* What OpenSSL makes once and keeps. */
+static void warm_up(void)
 {
-    fprintf(out, text == NULL ? " -" : " '%s'", text);
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    ck_assert_int_eq(EVP_Digest("", 0, digest, NULL, EVP_sha256(), NULL), 1);
+    OPENSSL_thread_stop();
 }
-
-static void describe_topics(FILE *out, const struct config *config)
-{
-    put_text(out, config->topics.prefix);
-    put_text(out, config->topics.dead_letter);
-    fprintf(out, " %d %d %d %d %lld\n", (int)config->topics.route, config->topics.create,
-            config->topics.partitions, config->topics.replication, (long long)config->topics.retention_ms);
-    for (size_t i = 0; i < config->topics.override_count; i++) {
-        const struct config_topic_override *override = &config->topics.overrides[i];
-        put_text(out, override->topic);
-        fprintf(out, " %d %d %lld\n", override->partitions, override->replication,
-                (long long) override->retention_ms);
-    }
-    for (size_t i = 0; i < config->topics.custom_count; i++)
-        fprintf(out, " %lld\n", (long long)config->topics.custom[i]);
-}
-
-/* Every member, as text. */
-static void describe_config(FILE *out, const struct config *config)
-{
-    for (size_t i = 0; i < config->listener_count; i++) {
-        const struct config_listener *listener = &config->listeners[i];
-        put_text(out, listener->address.text);
-        put_text(out, listener->address.host);
-        put_text(out, listener->certificate);
-        put_text(out, listener->key);
-        fprintf(out, " %u\n", listener->address.port);
-    }
-    put_text(out, config->admin_address.text);
-    put_text(out, config->admin_address.host);
-    put_text(out, config->admin_token);
-    fprintf(out, " %u %d\n", config->admin_address.port, config->http2);
-    for (size_t i = 0; i < config->endpoint_count; i++) {
-        const struct config_endpoint *endpoint = &config->endpoints[i];
-        put_text(out, endpoint->path);
-        for (size_t k = 0; k < endpoint->token_count; k++)
-            put_text(out, endpoint->tokens[k]);
-        fprintf(out, " %d %d %llu\n", (int)endpoint->sender, endpoint->auth_none,
-                (unsigned long long)endpoint->deadline_ms);
-    }
-    for (size_t i = 0; i < config->kafka_count; i++) {
-        put_text(out, config->kafka[i].name);
-        put_text(out, config->kafka[i].value);
-    }
-    for (size_t i = 0; i < config->instance_count; i++) {
-        put_text(out, config->instances[i].munchkin_id);
-        put_text(out, config->instances[i].name);
-    }
-    describe_topics(out, config);
-    for (size_t i = 0; i < config->record.header_count; i++)
-        put_text(out, config->record.headers[i]);
-    fprintf(out, " %d %d %zu %zu %zu %zu %llu %llu %llu %llu %d %d\n", (int)config->durability,
-            (int)config->record.format, config->limits.body, config->limits.events, config->limits.in_flight,
-            config->limits.connections, (unsigned long long)config->limits.body_time_ms,
-            (unsigned long long)config->limits.idle_time_ms, (unsigned long long)config->shutdown.delay_ms,
-            (unsigned long long)config->shutdown.grace_ms, (int)config->log.level, (int)config->log.format);
-}
-
-static void judge(const struct config *config, struct config_errors *errors)
-{
-    if (errors->count == 0)
-        routes_free(routes_create(config, errors));
-}
-
-/* Loads the file with the n-th allocation failing: LOADED or REFUSED when it failed, DONE when there is no
- * n-th. *text: what was loaded, or the errors; to be freed. */
-static int load(const char *path, size_t n, enum torture_mode mode, char **text)
-{
-    struct config_errors errors = {0};
-    size_t size;
-    long left;
-    torture_begin(n, mode);
-    struct config *config = config_load(path, true, judge, &errors, NULL);
-    torture_relent();
-    FILE *out = open_memstream(text, &size);
-    int status = config == NULL ? REFUSED : LOADED;
-    if ((config == NULL) != config_errors_any(&errors))
-        status = DIFFERENT;
-    if (config != NULL)
-        describe_config(out, config);
-    config_errors_print(&errors, "f", out);
-    fclose(out);
-    config_errors_free(&errors);
-    config_free(config);
-    bool failed = torture_end(&left);
-    left--; /* the text */
-    if (left != 0)
-        return left == 1 && status == REFUSED ? LOST : LEAKED;
-    return failed || status == DIFFERENT ? status : DONE;
-}
-
-static void write_file(char *path, const char *text)
-{
-    int fd = mkstemp(path);
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-    close(fd);
-}
-
-START_TEST(test_config_load)
-{
-    char path[] = "/tmp/check_torture.XXXXXX";
-    const bool wrong = _i / 2 != 0;
-    const enum torture_mode mode = (enum torture_mode)(_i % 2);
-    write_file(path, wrong ? wrong_text : config_text);
-    ck_assert_int_eq(setenv("PORT", "8080", 1), 0);
-    char *expected;
-    ck_assert_int_eq(load(path, ALLOCATIONS_MAX, mode, &expected), DONE);
-    ck_assert_msg(wrong == (strncmp(expected, "f:", 2) == 0), "%s", expected);
-    size_t counts[DIFFERENT + 1] = {0}, ended = 0, n = 1;
-    int status;
-    do {
-        ck_assert_uint_lt(n, ALLOCATIONS_MAX);
-        fflush(NULL);
-        pid_t child = fork();
-        ck_assert_int_ge(child, 0);
-        if (child == 0) {
-            char *text = NULL;
-            if (freopen("/dev/null", "w", stderr) == NULL)
-                _exit(DIFFERENT);
-            int outcome = load(path, n, mode, &text);
-            if (outcome == LOADED && (wrong || strcmp(text, expected) != 0))
-                outcome = DIFFERENT;
-            if (outcome == REFUSED && strstr(text, "out of memory") == NULL && !wrong)
-                outcome = DIFFERENT;
-            if (outcome == DIFFERENT)
-                dprintf(1, "%s", text); /* what came instead */
-            _exit(outcome);
-        }
-        ck_assert_int_eq(waitpid(child, &status, 0), child);
-        ck_assert_msg(WIFEXITED(status), "allocation %zu: signal %d", n, WTERMSIG(status));
-        status = WEXITSTATUS(status);
-        ck_assert_msg(status == 1 || status == LOADED || status == REFUSED || status == LOST ||
-                          status == DONE,
-                      "allocation %zu: outcome %d", n, status);
-        if (status == 1)
-            ended++;
-        else
-            counts[status]++;
-        n += STRIDE;
-    } while (status != DONE);
-    ck_assert_uint_gt(counts[REFUSED] + ended, 100 / STRIDE);
-    ck_assert_uint_le(counts[LOST], LOST_MAX);
-    free(expected);
-    unlink(path);
-}
-END_TEST
 
 static Suite *suite_torture(void)
 {
     Suite *suite = suite_create("torture");
-    TCase *tcase = tcase_create("torture");
-    tcase_set_timeout(tcase, 120);
+    TCase *tcase = tcase_create("intake");
+    tcase_set_timeout(tcase, TORTURE_TIMEOUT_S);
     tcase_add_checked_fixture(tcase, warm_up, NULL);
     tcase_add_loop_test(tcase, test_intake_identity, 0, 3 * COUNT(bodies));
     tcase_add_test(tcase, test_intake_codings);
     tcase_add_test(tcase, test_intake_depth);
     tcase_add_test(tcase, test_intake_create);
-    tcase_add_loop_test(tcase, test_config_load, 0, 4);
     suite_add_tcase(suite, tcase);
+    suite_add_tcase(suite, tcase_torture_config());
+    suite_add_tcase(suite, tcase_torture_auth());
     return suite;
 }
 

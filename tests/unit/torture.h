@@ -23,7 +23,10 @@ enum torture_mode {
     TORTURE_ONWARDS /* the n-th and all behind it fail */
 };
 
+/* n 0 with TORTURE_ONCE: none fails. */
 void torture_begin(size_t n, enum torture_mode mode);
+/* Counts from here to the n-th anew, so that what came before did not fail; blocks are counted on. */
+void torture_arm(size_t n, enum torture_mode mode);
 void torture_relent(void);
 
 /* Whether an allocation has failed. *left: blocks taken since torture_begin and not given back. */

@@ -226,14 +226,14 @@ START_TEST(keys_in_a_header_are_never_looked_at)
     };
     for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
         const char *header = jwt_format("{\"alg\":\"RS256\",\"kid\":\"rsa\",%s}", headers[i]);
-        ck_assert_str_eq(judge(jwt_token(KEY_STRANGER, "RS256", header, JWT_CLAIMS)), "bad_signature");
+        ck_assert_str_eq(judge(jwt_token(KEY_UNKNOWN, "RS256", header, JWT_CLAIMS)), "bad_signature");
         ck_assert_str_eq(judge(jwt_token(KEY_RSA, "RS256", header, JWT_CLAIMS)), "valid");
     }
-    const char *jwk = jwt_jwk(KEY_STRANGER, "rsa", "");
+    const char *jwk = jwt_jwk(KEY_UNKNOWN, "rsa", "");
     const char *header = jwt_format("{\"alg\":\"RS256\",\"kid\":\"rsa\",\"jwk\":%s}", jwk);
-    ck_assert_str_eq(judge(jwt_token(KEY_STRANGER, "RS256", header, JWT_CLAIMS)), "bad_signature");
+    ck_assert_str_eq(judge(jwt_token(KEY_UNKNOWN, "RS256", header, JWT_CLAIMS)), "bad_signature");
     header = jwt_format("{\"alg\":\"RS256\",\"jwk\":%s}", jwk);
-    ck_assert_str_eq(judge(jwt_token(KEY_STRANGER, "RS256", header, JWT_CLAIMS)), "unknown_kid");
+    ck_assert_str_eq(judge(jwt_token(KEY_UNKNOWN, "RS256", header, JWT_CLAIMS)), "unknown_kid");
 }
 END_TEST
 
@@ -244,10 +244,10 @@ START_TEST(a_key_is_found_by_its_kid)
     ck_assert_str_eq(judge_header("{\"alg\":\"RS256\",\"kid\":\"\"}"), "unknown_kid");
     ck_assert_str_eq(kid, "");
     ck_assert_str_eq(judge_header("{\"alg\":\"RS256\",\"kid\":\"RSA\"}"), "unknown_kid");
-    ck_assert_str_eq(judge(jwt_token(KEY_STRANGER, "RS256", "{\"alg\":\"RS256\"}", JWT_CLAIMS)),
+    ck_assert_str_eq(judge(jwt_token(KEY_UNKNOWN, "RS256", "{\"alg\":\"RS256\"}", JWT_CLAIMS)),
                      "unknown_kid");
     ck_assert_str_eq(kid, "");
-    ck_assert_str_eq(judge(jwt_token(KEY_STRANGER, "RS256", RS256, JWT_CLAIMS)), "bad_signature");
+    ck_assert_str_eq(judge(jwt_token(KEY_UNKNOWN, "RS256", RS256, JWT_CLAIMS)), "bad_signature");
     ck_assert_str_eq(kid, "");
 
     char long_kid[258];
@@ -484,9 +484,9 @@ END_TEST
 
 START_TEST(the_signature_comes_before_the_claims)
 {
-    ck_assert_str_eq(judge(jwt_token(KEY_STRANGER, "RS256", RS256, "{\"exp\":1}")), "bad_signature");
-    ck_assert_str_eq(judge(jwt_token(KEY_STRANGER, "RS256", RS256, "x")), "bad_signature");
-    ck_assert_str_eq(judge(jwt_token(KEY_STRANGER, "RS256", "{\"alg\":\"RS256\"}", "x")), "unknown_kid");
+    ck_assert_str_eq(judge(jwt_token(KEY_UNKNOWN, "RS256", RS256, "{\"exp\":1}")), "bad_signature");
+    ck_assert_str_eq(judge(jwt_token(KEY_UNKNOWN, "RS256", RS256, "x")), "bad_signature");
+    ck_assert_str_eq(judge(jwt_token(KEY_UNKNOWN, "RS256", "{\"alg\":\"RS256\"}", "x")), "unknown_kid");
 }
 END_TEST
 
@@ -536,7 +536,7 @@ START_TEST(threads_share_a_set)
     snprintf(shared_tokens[1], sizeof shared_tokens[1], "%s",
              jwt_token(KEY_P256, "ES256", "{\"alg\":\"ES256\"}", JWT_CLAIMS));
     snprintf(shared_tokens[2], sizeof shared_tokens[2], "%s",
-             jwt_token(KEY_STRANGER, "RS256", RS256, JWT_CLAIMS));
+             jwt_token(KEY_UNKNOWN, "RS256", RS256, JWT_CLAIMS));
     for (size_t i = 0; i < 4; i++)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, judge_many, NULL), 0);
     for (size_t i = 0; i < 4; i++)

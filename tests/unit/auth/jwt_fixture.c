@@ -55,7 +55,7 @@ const char *jwt_base64url(const void *bytes, size_t len)
 void jwt_keys_make(void)
 {
     keys[KEY_RSA] = EVP_RSA_gen(2048);
-    keys[KEY_STRANGER] = EVP_RSA_gen(2048);
+    keys[KEY_UNKNOWN] = EVP_RSA_gen(2048);
     keys[KEY_RSA_1024] = EVP_RSA_gen(1024);
     for (int i = 0; i < KEY_COUNT; i++) {
         if (curves[i] != NULL)

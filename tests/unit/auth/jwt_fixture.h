@@ -9,7 +9,7 @@
 
 #include "slice.h"
 
-enum jwt_key { KEY_RSA, KEY_STRANGER, KEY_RSA_1024, KEY_P256, KEY_P384, KEY_P521, KEY_COUNT };
+enum jwt_key { KEY_RSA, KEY_UNKNOWN, KEY_RSA_1024, KEY_P256, KEY_P384, KEY_P521, KEY_COUNT };
 
 #define JWT_NOW_S 1700000000
 #define JWT_ISSUER "https://idp.example/"
