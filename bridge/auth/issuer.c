@@ -312,6 +312,9 @@ static enum step step_unknown(struct issuer *issuer, const struct jwks *jwks, co
         return STEP_DENY;
     if (issuer->look != LOOK_NONE)
         return step_wait(issuer, wait, false);
+    /* The one it has waited for came to nothing; the next would too, and take as long. */
+    if (wait->rounds > 0 && issuer->retry_ms != 0 && now->ms < issuer->next_ms)
+        return STEP_UNAVAILABLE;
     if (issuer->unknown_look_ms != 0 && now->ms < issuer->unknown_look_ms + ISSUER_REFETCH_MS)
         return STEP_UNAVAILABLE;
     enum step step = step_wait(issuer, wait, true);
