@@ -63,11 +63,7 @@ bool jose_begin(size_t room)
         block.ptr = secret_malloc(room);
         if (block.ptr == NULL)
             return false;
-        if (!secret_memory_reserve()) {
-            free(block.ptr);
-            block.ptr = NULL;
-            return false;
-        }
+        secret_memory_open_reserve();
         block.size = room;
         block.used = 0;
     }
@@ -94,7 +90,7 @@ void jose_end(void)
         OPENSSL_cleanse(block.ptr, block.used);
         free(block.ptr);
         block.ptr = NULL;
-        secret_memory_end_reserve();
+        secret_memory_close_reserve();
     }
 }
 

@@ -4,7 +4,10 @@
 #include "auth/secret_memory.h"
 
 #include <malloc.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <openssl/crypto.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,55 +64,76 @@ char *secret_strdup(const char *text)
 
 /* --- OpenSSL's --- */
 
+#define ROWS 64
 #define PIECES 32
 #define PIECE_SIZE 32
 
+/* A row for each thread that has ever needed one. A piece is not handed out again before all of its row have
+ * come back, from whatever thread: OpenSSL keeps some of what it allocates. */
+static _Alignas(max_align_t) char pool[ROWS][PIECES][PIECE_SIZE];
+static atomic_size_t pool_back[ROWS], pool_rows;
 static _Thread_local struct {
-    void *pieces[PIECES];
-    size_t count;
+    bool open;
+    size_t row; /* counted from 1; 0: none yet */
+    size_t taken;
 } reserve;
 
-bool secret_memory_reserve(void)
+void secret_memory_open_reserve(void)
 {
-    while (reserve.count < PIECES) {
-        void *piece = secret_malloc(PIECE_SIZE);
-        if (piece == NULL) {
-            secret_memory_end_reserve();
-            return false;
-        }
-        reserve.pieces[reserve.count++] = piece;
-    }
-    return true;
+    reserve.open = true;
 }
 
-void secret_memory_end_reserve(void)
+void secret_memory_close_reserve(void)
 {
-    while (reserve.count > 0)
-        free(reserve.pieces[--reserve.count]);
+    reserve.open = false;
+}
+
+static bool is_piece(const void *ptr)
+{
+    uintptr_t at = (uintptr_t)ptr, first = (uintptr_t)pool;
+    return at >= first && at < first + sizeof pool;
+}
+
+static void *take_piece(void)
+{
+    if (reserve.row == 0)
+        reserve.row = atomic_fetch_add(&pool_rows, 1) + 1;
+    if (reserve.row > ROWS)
+        return NULL;
+    atomic_size_t *back = &pool_back[reserve.row - 1];
+    if (atomic_load(back) == reserve.taken) {
+        reserve.taken = 0;
+        atomic_store(back, 0);
+    }
+    return reserve.taken < PIECES ? pool[reserve.row - 1][reserve.taken++] : NULL;
 }
 
 static void *crypto_take(size_t size, const char *file, int line)
 {
     (void)file, (void)line;
     void *ptr = noted(malloc(size > 0 ? size : 1));
-    if (ptr == NULL && size <= PIECE_SIZE && reserve.count > 0)
-        ptr = reserve.pieces[--reserve.count];
-    return ptr;
-}
-
-static void *crypto_retake(void *ptr, size_t size, const char *file, int line)
-{
-    (void)file, (void)line;
-    if (size > 0)
-        return noted(realloc(ptr, size));
-    free(ptr);
-    return NULL;
+    return ptr == NULL && size <= PIECE_SIZE && reserve.open ? take_piece() : ptr;
 }
 
 static void crypto_give_back(void *ptr, const char *file, int line)
 {
     (void)file, (void)line;
-    free(ptr);
+    if (is_piece(ptr))
+        atomic_fetch_add(&pool_back[((uintptr_t)ptr - (uintptr_t)pool) / sizeof pool[0]], 1);
+    else
+        free(ptr);
+}
+
+static void *crypto_retake(void *ptr, size_t size, const char *file, int line)
+{
+    if (size > 0 && !is_piece(ptr))
+        return noted(realloc(ptr, size));
+    void *moved = size > 0 ? noted(malloc(size)) : NULL;
+    if (moved != NULL)
+        memcpy(moved, ptr, size < PIECE_SIZE ? size : PIECE_SIZE);
+    if (moved != NULL || size == 0)
+        crypto_give_back(ptr, file, line);
+    return moved;
 }
 
 /* OpenSSL takes these only before it has allocated anything, so before main. */

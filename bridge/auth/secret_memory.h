@@ -22,10 +22,9 @@ bool secret_memory_was_short(void);
  * before there are threads. */
 void secret_memory_watch_openssl(void);
 
-/* Pieces for the smallest of OpenSSL's allocations on this thread, for when there is no other memory: not all
- * who call it look whether it had any. It counts as short all the same. False when out of memory; then there
- * is nothing to end. */
-bool secret_memory_reserve(void) __attribute__((warn_unused_result));
-void secret_memory_end_reserve(void);
+/* Between the two, this thread has pieces for the smallest of OpenSSL's allocations when there is no other
+ * memory: not all who call it look whether it had any. It counts as short all the same. */
+void secret_memory_open_reserve(void);
+void secret_memory_close_reserve(void);
 
 #endif
