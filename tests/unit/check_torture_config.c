@@ -263,10 +263,12 @@ START_TEST(test_config_load)
 }
 END_TEST
 
+#define CHANGED_MAX 1024
+
 static void put_option(void *data, const char *option)
 {
-    strncat(data, option, 64);
-    strncat(data, " ", 2);
+    size_t length = strlen(data);
+    snprintf((char *)data + length, CHANGED_MAX - length, "%s ", option);
 }
 
 /* A reload compares while memory is short. */
@@ -274,7 +276,7 @@ START_TEST(test_config_restart_options)
 {
     char one[] = "/tmp/check_torture.XXXXXX", other[] = "/tmp/check_torture.XXXXXX", secret[] = SECRET_PATH;
     struct config_errors errors = {0};
-    char expected[1024] = "", changed[1024] = "";
+    char expected[CHANGED_MAX] = "", changed[CHANGED_MAX] = "";
     long left;
     write_file(secret, "a secret of many\n");
     write_config(one, config_text, secret);

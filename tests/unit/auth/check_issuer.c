@@ -305,8 +305,7 @@ START_TEST(a_stranger_cannot_make_a_key_unknown)
 {
     create(JWKS_URL);
     answer(200, set_one);
-    const char *guessed =
-        jwt_token(KEY_UNKNOWN, "RS256", "{\"alg\":\"RS256\",\"kid\":\"next\"}", JWT_CLAIMS);
+    const char *guessed = jwt_token(KEY_UNKNOWN, "RS256", "{\"alg\":\"RS256\",\"kid\":\"next\"}", JWT_CLAIMS);
     const char *nameless = jwt_token(KEY_UNKNOWN, "RS256", "{\"alg\":\"RS256\"}", JWT_CLAIMS);
     const char *ours = jwt_token(KEY_P256, "ES256", "{\"alg\":\"ES256\"}", JWT_CLAIMS);
     ck_assert_int_eq(judge(0, guessed, 1000), AUTH_PENDING);
