@@ -112,6 +112,47 @@ static void check_address(const struct config_address *address)
     fuzz_check(address->text != NULL && address->host != NULL);
 }
 
+static void check_oauth(const struct config_oauth *oauth)
+{
+    bool jwt = oauth->issuer != NULL, opaque = oauth->introspection_url != NULL;
+    fuzz_check((oauth->audience != NULL || !jwt) && (oauth->jwks_url == NULL || jwt));
+    fuzz_check((oauth->client_id != NULL) == opaque && (oauth->client_secret != NULL) == opaque);
+    fuzz_check(oauth->allowed_client_count == 0 || jwt || opaque);
+}
+
+static void check_auth(const struct config *config, const struct config_endpoint *endpoint)
+{
+    bool asked = false;
+    const struct config_oauth *oauth = &endpoint->oauth;
+    bool some = endpoint->token_count > 0 || oauth->issuer != NULL || oauth->introspection_url != NULL ||
+                endpoint->signature || endpoint->client_name_count > 0;
+    for (size_t i = 0; i < config->listener_count; i++)
+        asked |= config->listeners[i].client_ca != NULL;
+    /* What nobody has to show nobody is let in by. */
+    fuzz_check(some != endpoint->auth_none);
+    fuzz_check(!endpoint->signature ||
+               (endpoint->recipient_count > 0 && endpoint->sender == SENDER_ADOBE_IO));
+    fuzz_check(endpoint->client_name_count == 0 || asked);
+    fuzz_check(endpoint->key_base != NULL && strstr(endpoint->key_base, "://") != NULL);
+    check_oauth(oauth);
+}
+
+/* The configuration itself comes first, and nothing twice. */
+static void check_files(const struct config_files *files, const struct config *config)
+{
+    fuzz_check(files->count >= 1 && strcmp(files->paths[0], CONFIG_PATH) == 0);
+    for (size_t i = 1; i < files->count; i++)
+        for (size_t k = 0; k < i; k++)
+            fuzz_check(strcmp(files->paths[i], files->paths[k]) != 0);
+    for (size_t i = 0; config != NULL && i < config->listener_count; i++) {
+        const char *ca = config->listeners[i].client_ca;
+        bool found = ca == NULL;
+        for (size_t k = 0; k < files->count && !found; k++)
+            found = strcmp(files->paths[k], ca) == 0;
+        fuzz_check(found);
+    }
+}
+
 static void check_config(const struct config *config)
 {
     fuzz_check(config->listener_count >= 1 && config->endpoint_count >= 1);
@@ -126,6 +167,7 @@ static void check_config(const struct config *config)
         fuzz_check(endpoint->sender < SENDER_COUNT);
         fuzz_check(endpoint->deadline_ms >= 1000 && endpoint->deadline_ms <= 19000);
         fuzz_check(config->limits.body_time_ms + 1000 < endpoint->deadline_ms);
+        check_auth(config, endpoint);
         for (size_t k = 0; k < endpoint->token_count; k++)
             fuzz_check(endpoint->tokens[k] != NULL && endpoint->tokens[k][0] != '\0');
     }
@@ -194,11 +236,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         secret.len = size - config_text.len - strlen(SEPARATOR);
     }
     struct config_errors errors = {0};
-    struct config *config = config_load(CONFIG_PATH, true, judge, &errors, NULL);
+    struct config_files files = {0};
+    struct config *config = config_load(CONFIG_PATH, true, judge, &errors, &files);
     fuzz_check((config == NULL) == (errors.count > 0) && !secret_open);
     if (config != NULL)
         check_config(config);
     check_errors(&errors, config_text);
+    check_files(&files, config);
+    config_files_free(&files);
     config_errors_free(&errors);
     config_free(config);
     return 0;

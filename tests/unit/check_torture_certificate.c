@@ -142,7 +142,7 @@ END_TEST
 START_TEST(test_certificate_store)
 {
     struct chain_data chain = {LEAF_REVOKED, "deny certificate_revoked", NULL};
-    torture(judge_chain, &chain, chain.expected);
+    torture_some(judge_chain, &chain, chain.expected);
 }
 END_TEST
 
