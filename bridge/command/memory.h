@@ -17,6 +17,9 @@ struct memory {
     uint64_t last_ms, wait_ms; /* the last trim, and how long none follows that finds nothing new */
 };
 
+/* Before the first thread is started. */
+void memory_set_up(void);
+
 /* Whether it is worth while to look for memory to give back. resident: what the process has; held: what of it
  * is known to be in use by requests and connections, roughly. */
 bool memory_is_worth_a_trim(struct memory *memory, size_t resident, size_t held, uint64_t now_ms);

@@ -250,6 +250,7 @@ int command_serve(int argc, char **argv)
     if (path == NULL || optind != argc)
         return usage(stderr, 2);
 
+    memory_set_up();
     sigset_t signals;
     block_signals(&signals);
     struct config_errors errors = {0};

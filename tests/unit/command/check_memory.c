@@ -28,7 +28,7 @@ START_TEST(what_is_held_is_not_looked_for)
     ck_assert(!look(18, 0));
     ck_assert(!look(60, 40));
     ck_assert(!look(90, 70));
-    ck_assert(!look(90, 66));
+    ck_assert(!look(90, 69));
 }
 END_TEST
 
@@ -38,7 +38,8 @@ START_TEST(what_was_held_is_given_back)
     ck_assert(!look(80, 60));
     ck_assert(look(80, 10));
     ck_assert(!look(29, 10));
-    ck_assert(!look(29, 2)); /* not yet worth while, and too soon */
+    ck_assert(!look(29, 8)); /* not yet worth while */
+    ck_assert(!look(29, 0)); /* too soon */
 }
 END_TEST
 
