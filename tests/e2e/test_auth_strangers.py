@@ -11,10 +11,9 @@ from harness.waits import eventually
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(400)]
 
-# How long they come: the closing note's figures come from STRANGERS_SECONDS=60.
+# How long they come; longer for figures.
 SECONDS = float(os.environ.get("STRANGERS_SECONDS", "10"))
-# The machine has better things to do as well: far more than what is aimed at, which tests/bench/strangers measures.
-LATENCY_FACTOR, LATENCY_FLOOR_MS = 10, 500
+# How much latency grows is for tests/bench/strangers; what must hold here does not depend on the machine.
 ROOM_KIB = 16 * 1024
 
 
@@ -34,7 +33,6 @@ def test_strangers_beside_good_senders(start_bridge, host, tmp_path):
         before, now = quiet[name].report["latency_ms"], sender.report["latency_ms"]
         print(f"{name}: before: {quiet[name].figures()}\n    beside strangers: {sender.figures()}; "
               f"p99 is {now['p99'] / before['p99']:.1f} times what it was")
-        assert now["p99"] < max(LATENCY_FLOOR_MS, LATENCY_FACTOR * before["p99"])
 
     for kind, statuses in strangers.answers.items():
         print(f"{kind}: {statuses}")
