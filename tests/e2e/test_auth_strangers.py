@@ -24,7 +24,7 @@ def test_strangers_beside_good_senders(start_bridge, host, tmp_path):
     quiet = scenario.run_good(4)
     resident = scenario.resident_kib()
     with Strangers(scenario, rate=5 if SANITIZED else 40, bodies=2 if SANITIZED else 5, connections=2000) as strangers:
-        assert bridge.metrics().sum("connections") > 1900
+        assert bridge.metrics().sum("connections") > 1000
         senders = scenario.run_good(SECONDS)
         busiest = scenario.resident_kib()
 
