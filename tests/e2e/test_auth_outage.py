@@ -17,7 +17,7 @@ from harness.waits import eventually
 
 pytestmark = pytest.mark.fault
 
-# How long they are away: the closing note's figure comes from OUTAGE_SECONDS=30.
+# How long they are away; longer for figures.
 AWAY = float(os.environ.get("OUTAGE_SECONDS", "8"))
 OURS = "0123456789abcdef"
 OPAQUE = "/marketo/opaque"

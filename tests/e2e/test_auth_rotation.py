@@ -20,7 +20,7 @@ from harness.waits import eventually
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(900)]
 
-# So long at least, and so many batches a second: the closing note's figures come from ROTATION_SECONDS=60.
+# So long at least, and so many batches a second; longer for figures.
 SECONDS = float(os.environ.get("ROTATION_SECONDS", "8"))
 RATE = int(os.environ.get("ROTATION_RATE", str(200 // SLOW)))
 # `simulate` promises to have a changed file within two seconds; the bridge looks every second, twice.
