@@ -2,6 +2,7 @@
 """What each fault does. A fault is begun, lasts, and is ended; ending undoes it, whatever has become of it."""
 
 import random
+import subprocess
 import threading
 import time
 
@@ -215,6 +216,32 @@ class Throttled(Net):
         proxy.slow(rate=self.rng.choice([20_000, 100_000, 400_000]))
 
 
+class Lossy(Net):
+    """The kernel throws packets away, in both directions; run has a network namespace of its own for it."""
+
+    TABLE = "inet loss"
+
+    def begin(self):
+        self._ports = []
+        super().begin()
+        ports = ",".join(map(str, self._ports))
+        lost = f"{{ {ports} }} numgen random mod 100 < {self.rng.choice([1, 5, 20, 50])} drop"
+        self._rules(f"add table {self.TABLE}\n"
+                    f"add chain {self.TABLE} input {{ type filter hook input priority 0; }}\n"
+                    f"add rule {self.TABLE} input tcp dport {lost}\n"
+                    f"add rule {self.TABLE} input tcp sport {lost}\n")
+
+    def touch(self, proxy):
+        self._ports.append(proxy.port)
+
+    def end(self):
+        self._rules(f"delete table {self.TABLE}")
+
+    @staticmethod
+    def _rules(text):
+        subprocess.run(["nft", "-f", "-"], input=text, text=True, check=True, timeout=20)
+
+
 # --- topics and rights
 
 
@@ -277,6 +304,20 @@ class Rights(Fault):
         self.cluster.call(wire.allow, f"User:{USER}", [self._lost])
 
 
+# --- keys and provider
+
+class KeysGone(Fault):
+    """Nobody can be asked for keys, silently or not, and the senders begin to use new ones."""
+
+    def begin(self):
+        proofs = self.ground.proofs
+        self.rng.choice([proofs.host.pause, proofs.host.kill])()
+        proofs.change()
+
+    def end(self):
+        self.ground.proofs.heal()
+
+
 # --- the bridge itself
 
 
@@ -313,9 +354,9 @@ KINDS = {
     "kill1": Killed, "kill2": Killed2, "kill_controller": KilledController, "rolling": Rolling,
     "disk_full": DiskFull, "isr3": TooFewInSync, "elections": Elections,
     "net_hold": Held, "net_deaf": Deaf, "net_refuse": Refusing, "net_break": Breaking,
-    "net_delay": Delayed, "net_throttle": Throttled,
+    "net_delay": Delayed, "net_throttle": Throttled, "net_loss": Lossy,
     "topic_deleted": TopicDeleted, "partitions_added": PartitionsAdded, "max_bytes": MaxBytes, "isr1": Isr1,
-    "rights": Rights, "clock": Clock, "bridge_killed": BridgeKilled, "bridge_ended": BridgeEnded,
+    "rights": Rights, "keys_gone": KeysGone, "clock": Clock, "bridge_killed": BridgeKilled, "bridge_ended": BridgeEnded,
 }
 # Faults after which a sender may rightly get no answer at all: nobody is there.
 NOBODY_THERE = {"bridge_killed", "bridge_ended"}

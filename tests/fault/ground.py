@@ -13,10 +13,11 @@ import time
 from dataclasses import asdict, dataclass, field
 
 from faults import KINDS, NOBODY_THERE, Acting
+from proofs import Proofs
 from schedule import BATCHES, DEADLINES, STYLES
 
 from harness import http, spawn
-from harness.bridge import ACTIVITY, ADOBE, SLOW, TOKEN, Bridge, binary, merge, run_command
+from harness.bridge import ACTIVITY, ADOBE, SLOW, Bridge, binary, merge, run_command
 from harness.cluster import Cluster
 from harness.waits import eventually
 
@@ -148,6 +149,7 @@ class Ground:
         self._played = 0
         self.serving = None
         self.cluster = Cluster(disk_mebibytes=DISK_MEBIBYTES if os.geteuid() == 0 else 0)
+        self.proofs = Proofs(self.folder)
 
     def start(self):
         self.cluster.start()
@@ -166,7 +168,7 @@ class Ground:
         prefix = f"g{self._generation}-{style}" + ("-clock" if steppable else "")
         self.cluster.allow(prefix)
         endpoints = [
-            {"path": PATHS[sender], "sender": sender, "deadline": f"{seconds}s", "auth": {"tokens": [TOKEN]}}
+            {"path": PATHS[sender], "sender": sender, "deadline": f"{seconds}s", "auth": self.proofs.asked_of(sender)}
             for sender, seconds in DEADLINES[style].items()
         ]
         settings = merge({
@@ -183,8 +185,8 @@ class Ground:
         self.cluster.wait_in_sync(prefix)
         # The first seconds on new topics are slow for reasons of their own.
         url = f"http://127.0.0.1:{bridge.port}{ADOBE}"
-        run_command("simulate", "--url", url, "--sender", "adobe-io", "--token", TOKEN, "--events", 2000,
-                    "--time-scale", TIME_SCALE, "--connections", 4, "--patience", "30s", timeout=120)
+        run_command("simulate", "--url", url, "--sender", "adobe-io", *self.proofs.shown_by("adobe-io"),
+                    "--events", 2000, "--time-scale", TIME_SCALE, "--connections", 4, "--patience", "30s", timeout=120)
         return bridge
 
     def _use(self, plan):
@@ -254,7 +256,7 @@ class Ground:
         batch = BATCHES[plan.sender]
         rate = max(min(events / plan.length, EVENTS_PER_SECOND_MAX) / batch, 1)
         arguments = [
-            "simulate", "--url", url, "--sender", plan.sender, "--token", TOKEN, "--http", plan.http,
+            "simulate", "--url", url, "--sender", plan.sender, *self.proofs.shown_by(plan.sender), "--http", plan.http,
             "--events", events, "--batch", batch, "--rate", round(rate, 3), "--seed", plan.seed,
             "--connections", 32, "--time-scale", TIME_SCALE, "--patience", f"{PATIENCE}s", "--json",
             "--verify", self.cluster.internal, "--verify-prefix", self.prefix,
@@ -368,6 +370,7 @@ class Ground:
 
     def _heal(self, verdict):
         self.cluster.heal()
+        self.proofs.heal()
         if self._clock.exists():
             self.step_clock(0)
         if self.serving.ended():
@@ -402,5 +405,6 @@ class Ground:
             for bridge in self._bridges.values():
                 wrong += self._end_bridge(bridge)
         finally:
+            self.proofs.close()
             self.cluster.close()
         return wrong

@@ -11,6 +11,8 @@ STYLES = {
     "stream": {"topics": {"route": "stream", "partitions": 6}},
     "default": {"topics": {"route": "type"}},
 }
+# What needs root: a mount namespace, packet filter rules.
+FOR_ROOT = {"disk_full", "net_loss"}
 DEADLINES = {
     "type": {"activity-push": 6, "adobe-io": 5},
     "stream": {"activity-push": 6, "adobe-io": 5},
@@ -37,6 +39,7 @@ FAULTS = {
     "net_break": ("net", 3, 1, 4),  # connections break again and again
     "net_delay": ("net", 3, 1, 5),
     "net_throttle": ("net", 2, 1, 4),
+    "net_loss": ("net", 3, 1, 5),  # packets are lost, and TCP sends them again, ever later
     "topic_deleted": ("topics", 2, 0.5, 1),
     "partitions_added": ("topics", 1, 0.5, 1),
     "max_bytes": ("topics", 2, 1, 4),  # max.message.bytes below what some events are
@@ -45,6 +48,7 @@ FAULTS = {
     # The bridge's wall clock is stepped by one or two hours, and back. Two are more than a broker takes a record from
     # the future by (message.timestamp.after.max.ms).
     "clock": ("clock", 4, 0.5, 5),
+    "keys_gone": ("keys", 4, 0.5, 7),  # whoever has the keys to check proofs with, just as they change
     "bridge_killed": ("bridge", 4, 0.1, 1),  # kill -9 of the bridge, in the middle of batches
     "bridge_ended": ("bridge", 3, 0.1, 1),  # SIGTERM under load; started again
 }

@@ -16,7 +16,7 @@ from harness.ports import release_port, take_port
 from harness.waits import eventually
 
 DEFAULT_VERSION = "4.3.1"
-FETCH = pathlib.Path(__file__).parents[2] / "kafka" / "fetch"
+_FETCH = pathlib.Path(__file__).parents[2] / "kafka" / "fetch"
 _CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qg"
 
 
@@ -24,12 +24,15 @@ def kafka_version():
     return os.environ.get("KAFKA_VERSION", DEFAULT_VERSION)
 
 
+def kafka_libs(version):
+    """The folder with that version's jars; they are fetched when they are not there yet."""
+    return subprocess.run([_FETCH, version], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
 class Broker:
     def __init__(self, version=None, properties=None):
         self.version = version or kafka_version()
-        self._libs = subprocess.run(
-            [FETCH, self.version], check=True, stdout=subprocess.PIPE, text=True
-        ).stdout.strip()
+        self._libs = kafka_libs(self.version)
         self.port = take_port()
         self._controller_port = take_port()
         self.bootstrap = f"127.0.0.1:{self.port}"

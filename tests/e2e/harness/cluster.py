@@ -18,7 +18,7 @@ import tempfile
 from confluent_kafka.admin import AdminClient
 
 from harness import spawn, wire
-from harness.broker import FETCH, kafka_version
+from harness.broker import kafka_libs, kafka_version
 from harness.ports import release_port, take_port
 from harness.tcp_proxy import Loop, Proxy
 from harness.waits import eventually
@@ -179,7 +179,7 @@ class Cluster:
     def __init__(self, version=None, properties=None, disk_mebibytes=0):
         """disk_mebibytes: the last broker's data folder is a disk of that size; needs root."""
         self.version = version or kafka_version()
-        libs = subprocess.run([FETCH, self.version], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+        libs = kafka_libs(self.version)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="kafka-cluster-"))
         self._archive = Archive(libs)
         self.nodes = [Node(number, self.folder, libs, self._archive) for number in NODES]

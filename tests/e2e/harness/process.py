@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 
-from harness import ENDS_WITH_US
+from harness import spawn
 from harness.ports import release_port, take_port
 from harness.waits import eventually
 
@@ -27,9 +27,7 @@ class Process:
 
     def start(self):
         with open(self.folder / "log", "ab") as log:
-            self._process = subprocess.Popen(
-                ENDS_WITH_US + self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            )
+            self._process = spawn(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         eventually(lambda: self._process.poll() is not None or self.answers(), 20, f"{self.folder.name} answers")
         assert self._process.poll() is None, (self.folder / "log").read_text(errors="replace")
         return self
@@ -53,6 +51,13 @@ class Process:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def revive(self):
+        """It answers again, whatever was done to it."""
+        if self._process is None:
+            self.start()
+        else:
+            self.resume()
 
     def close(self):
         self.kill()
