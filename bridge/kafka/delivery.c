@@ -90,6 +90,26 @@ static void count_record(struct kafka *kafka, const struct record *record, int64
     counter_add(kafka->metrics.events[outcome][type], 1);
 }
 
+/* The set whose records' fate is known soonest before the batch's deadline. A reload can bring a deadline
+ * that is none of the start's: then the next shorter one, or the shortest. */
+static struct producer_set *set_of(struct kafka *kafka, uint64_t deadline_in_ms)
+{
+    struct producer_set *found = NULL, *shortest = &kafka->sets[0];
+    for (size_t i = 0; i < kafka->set_count; i++) {
+        struct producer_set *set = &kafka->sets[i];
+        if (set->deadline_ms < shortest->deadline_ms)
+            shortest = set;
+        if (set->deadline_ms <= deadline_in_ms && (found == NULL || set->deadline_ms > found->deadline_ms))
+            found = set;
+    }
+    return found != NULL ? found : shortest;
+}
+
+bool kafka_keeps_up(struct kafka *kafka, uint64_t deadline_in_ms, uint64_t left_ms)
+{
+    return flow_admits(&set_of(kafka, deadline_in_ms)->flow, left_ms);
+}
+
 /* Every record has been reported: count, and give the batch back. */
 static void complete(struct kafka *kafka, struct batch *batch)
 {
@@ -110,9 +130,12 @@ static void complete(struct kafka *kafka, struct batch *batch)
     batch->delivered = delivered;
     batch->dead_lettered = dead_lettered;
 
-    if (batch->produced_us != 0)
-        histogram_observe(kafka->metrics.delivery_duration,
-                          (double)(clock_monotonic_us() - batch->produced_us) / 1e6);
+    if (batch->produced_us != 0) {
+        uint64_t age_us = clock_monotonic_us() - batch->produced_us;
+        histogram_observe(kafka->metrics.delivery_duration, (double)age_us / 1e6);
+        flow_end(&set_of(kafka, batch->deadline_in_ms)->flow, batch->events, !atomic_load(&batch->failed),
+                 age_us / 1000);
+    }
     if (clock_monotonic_ms() > batch->deadline_ms)
         counter_add(kafka->metrics.late, delivered + dead_lettered);
     gauge_add(kafka->metrics.in_flight_events, -(double)batch->events);
@@ -138,22 +161,6 @@ static void act_on(struct producer *producer, enum error_action action)
 
 /* --- producing --- */
 
-/* The set whose records' fate is known soonest before the batch's deadline. A reload can bring a deadline
- * that is none of the start's: then the next shorter one, or the shortest. */
-static struct producer_set *set_of(struct kafka *kafka, const struct batch *batch)
-{
-    struct producer_set *found = NULL, *shortest = &kafka->sets[0];
-    for (size_t i = 0; i < kafka->set_count; i++) {
-        struct producer_set *set = &kafka->sets[i];
-        if (set->deadline_ms < shortest->deadline_ms)
-            shortest = set;
-        if (set->deadline_ms <= batch->deadline_in_ms &&
-            (found == NULL || set->deadline_ms > found->deadline_ms))
-            found = set;
-    }
-    return found != NULL ? found : shortest;
-}
-
 static rd_kafka_headers_t *make_headers(const struct record *record)
 {
     rd_kafka_headers_t *headers = rd_kafka_headers_new(record->header_count);
@@ -171,7 +178,7 @@ static rd_kafka_headers_t *make_headers(const struct record *record)
 /* The handle is good until the caller's epoch section ends. */
 static struct topic_handle *handle_of(struct kafka *kafka, const struct record *record)
 {
-    return atomic_load(&set_of(kafka, record->batch)->handles[record->topic]);
+    return atomic_load(&set_of(kafka, record->batch->deadline_in_ms)->handles[record->topic]);
 }
 
 /* Hands the record over; its report releases one `pending`. False, with the
@@ -300,6 +307,7 @@ void kafka_deliver(struct kafka *kafka, struct batch *batch)
     }
     if (good) {
         batch->produced_us = clock_monotonic_us();
+        flow_begin(&set_of(kafka, batch->deadline_in_ms)->flow, batch->events);
         for (struct record *r = batch->first; r != NULL && good; r = r->next)
             if (r->outcome == RECORD_PENDING)
                 good = produce(kafka, r);
@@ -455,6 +463,13 @@ static int serve_reports(struct kafka *kafka)
     return served;
 }
 
+static void tick_flows(struct kafka *kafka)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    for (size_t i = 0; i < kafka->set_count; i++)
+        flow_tick(&kafka->sets[i].flow, now_ms);
+}
+
 static void *delivery_main(void *data)
 {
     struct kafka *kafka = data;
@@ -466,7 +481,8 @@ static void *delivery_main(void *data)
         if (poll(&fd, 1, 100) > 0 && read(kafka->wake_fd, &count, sizeof count) < 0 && errno != EAGAIN)
             log_error("cannot read the wake-up of the delivery thread", LOG_INT("errno", errno));
         while (serve_reports(kafka) > 0)
-            ;
+            tick_flows(kafka);
+        tick_flows(kafka);
         rd_kafka_poll(kafka->admin, 0);
     }
     return NULL;

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "kafka/flow.h"
 #include "kafka/kafka.h"
 
 /* Producers of one set share out the topics: librdkafka sends one partition per
@@ -102,6 +103,7 @@ struct seat {
 /* Producers with one message.timeout.ms, for the endpoints with one deadline. */
 struct producer_set {
     uint64_t deadline_ms;
+    struct flow flow;
     struct seat seats[LEVELS][PRODUCERS_PER_SET]; /* only level 0 has more than one */
     /* One per topic; replaced when the topic moves to another level or its producer failed. */
     _Atomic(struct topic_handle *) *handles;

@@ -36,6 +36,10 @@ struct kafka *kafka_start(const struct kafka_options *options, char *errstr, siz
  * every record is confirmed, dead-lettered or given up. Any thread; never blocks. */
 void kafka_deliver(struct kafka *kafka, struct batch *batch);
 
+/* Would a batch of an endpoint with this deadline that comes now be confirmed within left_ms, as far as
+ * what became of others lately tells? Any thread. */
+bool kafka_keeps_up(struct kafka *kafka, uint64_t deadline_in_ms, uint64_t left_ms);
+
 /* Health, for /health/kafka: true when brokers are up and confirming; else the
  * reason in words. Also says which brokers are used. Any thread. */
 bool kafka_healthy(struct kafka *kafka, char *reason, size_t reason_size);

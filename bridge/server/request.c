@@ -273,6 +273,14 @@ static void request_admit(struct request *request)
         request_end(request);
         return;
     }
+    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t left_ms = request->deadline_ms > now_ms ? request->deadline_ms - now_ms : 0;
+    if (!kafka_keeps_up(server->kafka, request->endpoint->config->deadline_ms, left_ms)) {
+        answer_failed(request, 503, "overloaded", "Kafka does not keep up with what is under way",
+                      BATCH_OVERLOADED);
+        request_end(request);
+        return;
+    }
     if (!guard_fits(server, req->entity.len) || !fill_batch(request, req)) {
         answer_failed(request, 503, "overloaded", "the in-flight budget is full", BATCH_OVERLOADED);
         request_end(request);

@@ -28,6 +28,7 @@ MARGIN = 2.0
 # The sender's minutes become halves of seconds.
 TIME_SCALE = 0.01
 PATIENCE = 90
+CONNECTIONS = 32
 # What was written to a deleted topic is gone by somebody's will, even if its batch was answered long after, when its
 # other topics had confirmed; brokers learn of the deletion one after the other.
 DELETION_SHOWS = 2.0
@@ -89,6 +90,9 @@ class Serving(Bridge):
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
+    def threads(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/task"))
+
     def rss_kib(self):
         text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("VmRSS"))
@@ -138,7 +142,8 @@ class Verdict:
 
 
 class Ground:
-    def __init__(self, folder, log=print):
+    def __init__(self, folder, log=print, small_disk=True):
+        """small_disk: one that the fault `disk_full` can fill, as far as we may make one."""
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log = log
@@ -148,7 +153,7 @@ class Ground:
         self._generation = 0
         self._played = 0
         self.serving = None
-        self.cluster = Cluster(disk_mebibytes=DISK_MEBIBYTES if os.geteuid() == 0 else 0)
+        self.cluster = Cluster(disk_mebibytes=DISK_MEBIBYTES if small_disk and os.geteuid() == 0 else 0)
         self.proofs = Proofs(self.folder)
 
     def start(self):
@@ -189,8 +194,8 @@ class Ground:
                     "--events", 2000, "--time-scale", TIME_SCALE, "--connections", 4, "--patience", "30s", timeout=120)
         return bridge
 
-    def _use(self, plan):
-        """Only schedules that step the clock have a bridge whose clock can be stepped."""
+    def use(self, plan):
+        """Its bridge is up. Only schedules that step the clock have a bridge whose clock can be stepped."""
         if self._played and self._played % TOPICS_LIVE == 0:
             self._renew()
         self._played += 1
@@ -232,15 +237,15 @@ class Ground:
 
     # --- one schedule
 
-    def play(self, plan, events):
+    def play(self, plan, events, rate_max=EVENTS_PER_SECOND_MAX):
         """The schedule's verdict. Whatever happens, all faults are undone in the end."""
         began = time.monotonic()
         verdict = Verdict(plan.seed, plan.names, plan.style, plan.sender, plan.http)
-        self._use(plan)
+        self.use(plan)
         self.deleted, self._report = {}, None
         self.serving.bad_ends.clear()
         try:
-            report = self._run(plan, events, verdict)
+            report = self._run(plan, min(events / plan.length, rate_max), events, verdict)
             if report is not None:
                 self._judge(plan, report, verdict)
             self._judge_bridge(verdict)
@@ -251,14 +256,25 @@ class Ground:
             self._keep(plan, verdict)
         return verdict
 
-    def _load(self, plan, events):
+    def _sending(self, plan, connections=CONNECTIONS):
         url = f"http://127.0.0.1:{self.serving.port}{PATHS[plan.sender]}"
-        batch = BATCHES[plan.sender]
-        rate = max(min(events / plan.length, EVENTS_PER_SECOND_MAX) / batch, 1)
+        return ["simulate", "--url", url, "--sender", plan.sender, *self.proofs.shown_by(plan.sender),
+                "--http", plan.http, "--batch", BATCHES[plan.sender], "--connections", connections, "--seed", plan.seed,
+                "--time-scale", TIME_SCALE, "--json"]
+
+    def load(self, plan, seconds, rate=None, connections=CONNECTIONS):
+        """What becomes of so many events a second, each sent once; without a rate each batch waits for the one before."""
+        more = [] if rate is None else ["--rate", round(rate / BATCHES[plan.sender], 3)]
+        done = run_command(*self._sending(plan, connections), *more, "--no-retry", "--duration", f"{seconds}s",
+                           timeout=seconds + 90)
+        report = json.loads(done.stdout.splitlines()[-1])
+        return {"statuses": report["statuses"], "offered_per_second": report["events"] / seconds,
+                "delivered_per_second": report["answers"]["delivered"] / max(report["seconds"], seconds)}
+
+    def _load(self, plan, rate, events):
         arguments = [
-            "simulate", "--url", url, "--sender", plan.sender, *self.proofs.shown_by(plan.sender), "--http", plan.http,
-            "--events", events, "--batch", batch, "--rate", round(rate, 3), "--seed", plan.seed,
-            "--connections", 32, "--time-scale", TIME_SCALE, "--patience", f"{PATIENCE}s", "--json",
+            *self._sending(plan), "--events", events, "--rate", round(max(rate / BATCHES[plan.sender], 1), 3),
+            "--patience", f"{PATIENCE}s",
             "--verify", self.cluster.internal, "--verify-prefix", self.prefix,
             "--deadline", f"{DEADLINES[plan.style][plan.sender] + MARGIN * SLOW}s",
             "--ledger", self._ledger(plan.seed),
@@ -269,8 +285,8 @@ class Ground:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )
 
-    def _run(self, plan, events, verdict):
-        load, supervisor = self._load(plan, events), None
+    def _run(self, plan, rate, events, verdict):
+        load, supervisor = self._load(plan, rate, events), None
         try:
             eventually(lambda: load.poll() is not None or
                        (self._ledger(plan.seed).exists() and self._ledger(plan.seed).stat().st_size > 32),

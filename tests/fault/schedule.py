@@ -108,3 +108,24 @@ def make(seed, only=()):
         faults=tuple(sorted(faults, key=lambda fault: fault.start)),
         length=round(max(fault.end for fault in faults) + TAIL, 2),
     )
+
+
+# What a soak leaves out: the process must stay the same, and so must what it keeps for topics (a producer for those
+# that take only small records is one of these things).
+NOT_IN_A_SOAK = {
+    "bridge_killed", "bridge_ended", "clock", "topic_deleted", "partitions_added", "max_bytes", "disk_full",
+}
+ROLLING_TAKES = 40
+
+
+def make_soak(seed, sender, minutes, every):
+    """One fault after the other, `every` so many seconds, on a bridge with the default deadlines."""
+    rng = random.Random(seed)
+    names = [name for name in FAULTS if name not in NOT_IN_A_SOAK]
+    faults, start = [], float(every)
+    while start < minutes * 60 - every:
+        name = rng.choices(names, [FAULTS[one][1] for one in names])[0]
+        _, _, shortest, longest = FAULTS[name]
+        faults.append(Fault(name, start, round(rng.uniform(shortest, longest), 2), rng.getrandbits(32)))
+        start += max(every, ROLLING_TAKES) if name == "rolling" else every
+    return Schedule(seed=seed, style="default", sender=sender, http="1.1", faults=tuple(faults), length=minutes * 60.0)

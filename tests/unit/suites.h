@@ -20,6 +20,7 @@
     X(dead_letter)                                                                                          \
     X(delivery)                                                                                             \
     X(epoch)                                                                                                \
+    X(flow)                                                                                                 \
     X(event_time)                                                                                           \
     X(fetch)                                                                                                \
     X(generations)                                                                                          \

@@ -283,13 +283,15 @@ class Cluster:
         return eventually(lambda: (request(self.any_port(), *arguments), True), 60, f"{request.__name__} is taken", 0.2)
 
     def wait_up(self, timeout=90):
-        """Each broker lists all the others: else topics with three replicas are refused at first."""
+        """Each broker lists all the others: else topics with three replicas are refused at first. One that has ended
+        is started again, as whoever runs it would: Kafka's controller sometimes fails a registration for good."""
         for node in self.nodes:
             eventually(lambda: self._lists_all(node), timeout, f"broker {node.number} lists all brokers", 0.1)
 
     def _lists_all(self, node):
         if not node.running():
-            raise RuntimeError(f"broker {node.number} ended:\n" + node.log()[-4000:])
+            node.start()
+            raise RuntimeError(f"broker {node.number} had ended:\n" + node.log()[-4000:])
         return wire.brokers(node.internal) == set(NODES)
 
     def controller(self):
