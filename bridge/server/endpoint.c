@@ -3,8 +3,6 @@
 // What happens to a request before it is taken (request.c), in this order: framing,
 // path, method, size, challenges. Runs on the loop thread.
 #include <h2o.h>
-#include <h2o/http2.h>
-#include <h2o/http2_internal.h>
 #include <stdio.h>
 
 #include "clock.h"
@@ -24,16 +22,9 @@ void endpoint_count(const struct endpoint *endpoint, int status, uint64_t begin_
 
 static bool framing_is_sound(h2o_req_t *req)
 {
-    h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
-    h2o_buffer_t *head = socket->input;
-    if (req->conn->callbacks->push_path != NULL) {
-        /* HTTP/2 has one length; but the first stream may have come as an HTTP/1 upgrade. */
-        struct st_h2o_http2_conn_t *connection = (struct st_h2o_http2_conn_t *)req->conn;
-        h2o_http2_stream_t *stream = H2O_STRUCT_FROM_MEMBER(h2o_http2_stream_t, req, req);
-        if (connection->_http1_req_input == NULL || stream->stream_id != 1)
-            return true;
-        head = connection->_http1_req_input;
-    }
+    if (req->conn->callbacks->push_path != NULL) /* HTTP/2 has one length */
+        return true;
+    h2o_buffer_t *head = req->conn->callbacks->get_socket(req->conn)->input;
     return http1_head_is_sound((struct slice){head->bytes, head->size});
 }
 

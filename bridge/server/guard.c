@@ -7,62 +7,28 @@
 //
 // A connection's record is found from its socket's on_close data; it outlives the
 // socket while batches that it brought are still in work.
-#include <h2o.h>
-#include <h2o/http1.h>
-#include <h2o/http2.h>
-#include <h2o/http2_internal.h>
+#include "server/connection.h"
+
 #include <stdlib.h>
 #include <sys/socket.h>
 
 #include "clock.h"
-#include "server/internal.h"
 #include "telemetry/log.h"
 
 /* More than this in work for one connection cannot come from an honest client: h2o
  * allows 100 streams, a stream that is reset stays in work until Kafka reports. */
 #define IN_FLIGHT_PER_CONNECTION 200
 
-#define HEADERS_MAX 100
-
 #define ADMIN_CONNECTIONS_MAX 64
+
+/* From the accept until TLS is agreed on. */
+#define HANDSHAKE_MS 3000
 
 /* Streams of one HTTP/2 connection that are watched; h2o opens 100. */
 #define STREAMS_MAX 256
 
-/* A stream that waits for its peer: for the rest of the request, or for room in the
- * window to send the answer. */
-struct watched {
-    uint32_t stream_id;
-    bool answering;
-    bool seen; /* at the present tick */
-    uint64_t since_ms;
-};
-
-struct connection {
-    h2o_linklist_t link;
-    struct loop *loop;
-    size_t listener; /* index */
-    SSL_CTX *tls;    /* its own reference; NULL: cleartext */
-    struct peer peer;
-    atomic_size_t *count; /* which it is part of, against the limit */
-    h2o_socket_t *socket; /* NULL: closed, batches still in work */
-    enum protocol protocol;
-    uint64_t accepted_ms;
-    uint64_t receiving_ms; /* first byte of an HTTP/1 request that is not complete; 0: none */
-    uint64_t idle_ms;      /* since when nothing happens; 0: something does */
-    bool had_request;      /* the first one has been handed over */
-    bool proven;           /* one was let in by its proof */
-    bool cut;
-    bool busy;               /* a request was seen at the present tick */
-    size_t buffered;         /* bytes of it in h2o's buffers at the present tick */
-    unsigned in_flight;      /* batches of it in work, also those nobody waits for any more */
-    unsigned unanswered;     /* requests that h2o waits for */
-    struct watched *watched; /* HTTP/2: allocated with the first stream */
-    size_t watched_count;
-};
-
-static const char *const action_names[GUARD_ACTIONS] = {"connections", "slow",    "idle",   "headers",
-                                                        "in_flight",   "buffers", "framing"};
+static const char *const action_names[GUARD_ACTIONS] = {"connections", "slow",    "idle",    "headers",
+                                                        "in_flight",   "buffers", "framing", "frames"};
 
 void guard_metrics_register(struct server *server)
 {
@@ -83,8 +49,7 @@ void guard_count(struct server *server, enum guard_action action)
                     LOG_INT("suppressed", suppressed));
 }
 
-/* The protocol code notices the closed socket and cleans up in its own way. */
-static void cut(struct connection *connection, enum guard_action action)
+void guard_cut(struct connection *connection, enum guard_action action)
 {
     if (connection->cut || connection->socket == NULL)
         return;
@@ -152,8 +117,7 @@ struct connection *guard_admit(struct acceptor *acceptor, h2o_socket_t *socket)
 
 struct connection *guard_connection(h2o_req_t *req)
 {
-    h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
-    return socket == NULL ? NULL : socket->on_close.data;
+    return guard_connection_of(req->conn->callbacks->get_socket(req->conn));
 }
 
 struct connection *guard_connection_of(h2o_socket_t *socket)
@@ -191,7 +155,7 @@ bool guard_is_proven(const struct connection *connection)
 bool guard_acquire(struct connection *connection)
 {
     if (connection->in_flight >= IN_FLIGHT_PER_CONNECTION) {
-        cut(connection, GUARD_IN_FLIGHT);
+        guard_cut(connection, GUARD_IN_FLIGHT);
         return false;
     }
     connection->in_flight++;
@@ -284,7 +248,7 @@ static void watch(struct tick *tick, struct connection *connection, uint32_t str
         if (connection->watched == NULL)
             connection->watched = calloc(STREAMS_MAX, sizeof *connection->watched);
         if (connection->watched == NULL || connection->watched_count == STREAMS_MAX) {
-            cut(connection, GUARD_SLOW);
+            guard_cut(connection, GUARD_SLOW);
             return;
         }
         watched = &connection->watched[connection->watched_count++];
@@ -292,14 +256,14 @@ static void watch(struct tick *tick, struct connection *connection, uint32_t str
     }
     watched->seen = true;
     if (tick->now_ms - watched->since_ms > tick->body_time_ms)
-        cut(connection, GUARD_SLOW);
+        guard_cut(connection, GUARD_SLOW);
 }
 
-/* What an HTTP/2 head holds in memory; beyond HEADERS_MAX only their number matters. */
+/* What an HTTP/2 head holds in memory. */
 static size_t head_bytes(const h2o_req_t *req)
 {
     size_t bytes = req->headers.size * sizeof(h2o_header_t) + req->input.path.len + req->input.authority.len;
-    for (size_t i = 0; i < req->headers.size && i < HEADERS_MAX; i++)
+    for (size_t i = 0; i < req->headers.size; i++)
         bytes += req->headers.entries[i].name->len + req->headers.entries[i].value.len;
     return bytes;
 }
@@ -310,19 +274,13 @@ static int on_http2_request(h2o_req_t *req, void *data)
     struct connection *connection = guard_connection(req);
     h2o_http2_stream_t *stream = H2O_STRUCT_FROM_MEMBER(h2o_http2_stream_t, req, req);
     struct st_h2o_http2_conn_t *http2 = (struct st_h2o_http2_conn_t *)req->conn;
-    if (connection == NULL) /* an upgrade whose 101 is still being written has no socket yet */
-        return 0;
     if (!connection->busy && http2->_headers_unparsed != NULL)
         connection->buffered += http2->_headers_unparsed->capacity;
     connection->protocol = PROTOCOL_HTTP2;
     connection->busy = true;
     if (stream->_req_body != NULL)
         connection->buffered += stream->_req_body->capacity;
-    if (stream->stream_id == 1 && http2->_http1_req_input != NULL) /* came as an HTTP/1 upgrade */
-        connection->buffered += http2->_http1_req_input->capacity;
     connection->buffered += head_bytes(req);
-    if (req->headers.size > HEADERS_MAX)
-        cut(connection, GUARD_HEADERS);
     if (stream->state == H2O_HTTP2_STREAM_STATE_RECV_HEADERS ||
         stream->state == H2O_HTTP2_STREAM_STATE_RECV_BODY)
         watch(tick, connection, stream->stream_id, false);
@@ -334,9 +292,7 @@ static int on_http2_request(h2o_req_t *req, void *data)
 static int on_http1_request(h2o_req_t *req, void *data)
 {
     (void)data;
-    struct connection *connection = guard_connection(req);
-    if (connection != NULL)
-        connection->protocol = PROTOCOL_HTTP1;
+    guard_connection(req)->protocol = PROTOCOL_HTTP1;
     return 0;
 }
 
@@ -359,14 +315,18 @@ static void look_at(struct tick *tick, struct connection *connection)
     const struct config *config = tick->loop->server->config;
     bool arriving = false;
     connection->buffered += connection->socket->input->capacity + connection->peer.bytes;
-    if (connection->protocol == PROTOCOL_HTTP2) {
+    if (connection->handshaking) {
+        if (tick->now_ms - connection->accepted_ms > HANDSHAKE_MS)
+            guard_cut(connection, GUARD_SLOW);
+    } else if (connection->protocol == PROTOCOL_HTTP2) {
         forget_unseen(connection);
+        frames_tick(connection);
     } else if (connection->unanswered == 0 && connection->socket->input->size > 0) {
         arriving = true;
         if (connection->receiving_ms == 0)
             connection->receiving_ms = tick->now_ms;
         else if (tick->now_ms - connection->receiving_ms > tick->body_time_ms)
-            cut(connection, GUARD_SLOW);
+            guard_cut(connection, GUARD_SLOW);
     } else {
         connection->receiving_ms = 0;
     }
@@ -384,7 +344,7 @@ static void look_at(struct tick *tick, struct connection *connection)
         if (closing_ms != 0)
             allowed_ms = connection->protocol == PROTOCOL_HTTP2 ? 1500 : 2 * TICK_MS;
         if (tick->now_ms - since_ms > allowed_ms)
-            cut(connection, GUARD_IDLE);
+            guard_cut(connection, GUARD_IDLE);
     }
     tick->buffered += connection->buffered;
 }
@@ -402,7 +362,7 @@ static void cut_largest(struct loop *loop, size_t excess)
         }
         if (largest == NULL || largest->buffered <= 65536)
             return;
-        cut(largest, GUARD_BUFFERS);
+        guard_cut(largest, GUARD_BUFFERS);
         if (largest->buffered >= excess)
             return;
         excess -= largest->buffered;

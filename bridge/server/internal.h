@@ -147,7 +147,7 @@ struct server {
     struct listener *listeners;
     size_t listener_count;
     struct counter *other_requests; /* path that is no endpoint */
-    struct counter *guard_actions[7];
+    struct counter *guard_actions[8];
 
     struct loop *loops; /* the last one serves the admin pages */
     size_t loop_count;
@@ -193,16 +193,36 @@ void loop_wake(struct loop *loop); /* any thread */
 /* The bridge is ending: no further request is taken. The loop's own thread. */
 bool loop_refuses(const struct loop *loop);
 
+/* accept.c */
+/* A new socket: from TLS, when the listener has it, to the protocol that the peer speaks. */
+void accept_socket(struct acceptor *acceptor, h2o_socket_t *socket);
+
+/* head_count.c */
+/* A head as far as it has come; begins as {.state = HEAD_FIELD}. */
+struct head_count {
+    size_t fields;
+    enum { HEAD_FIELD, HEAD_INDEX, HEAD_LENGTH, HEAD_LENGTH_MORE, HEAD_STRING } state;
+    unsigned strings; /* of the present field, still to come */
+    unsigned shift;
+    size_t left; /* bytes of the present string, still to come */
+};
+/* The next bytes of a head in HPACK. */
+void head_count_feed(struct head_count *count, struct slice bytes);
+
 /* guard.c */
+/* Header fields of a request; what h2o's HTTP/1 takes. */
+#define HEADERS_MAX 100
+
 struct connection;
 enum guard_action {
     GUARD_CONNECTIONS, /* over limits.connections */
     GUARD_SLOW,        /* head or body not complete within limits.body_time */
     GUARD_IDLE,        /* nothing for limits.idle_time */
-    GUARD_HEADERS,     /* more than 100 headers */
+    GUARD_HEADERS,     /* more than HEADERS_MAX header fields, or a head that is too long */
     GUARD_IN_FLIGHT,   /* too many requests of one connection in work */
     GUARD_BUFFERS,     /* bodies under way over limits.in_flight */
     GUARD_FRAMING,     /* two lengths */
+    GUARD_FRAMES,      /* HTTP/2 frames that bring nothing, or resets, without end */
     GUARD_ACTIONS
 };
 void guard_metrics_register(struct server *server);
@@ -211,7 +231,6 @@ void guard_count(struct server *server, enum guard_action action);
 
 /* Takes a new socket into the list; NULL, with the socket closed, when there are too many. */
 struct connection *guard_admit(struct acceptor *acceptor, h2o_socket_t *socket);
-/* NULL only while an upgrade to HTTP/2 is under way, which a handler never sees. */
 struct connection *guard_connection(h2o_req_t *req);
 
 struct connection *guard_connection_of(h2o_socket_t *socket);

@@ -25,8 +25,7 @@ static void on_accept(h2o_socket_t *listener, const char *err)
         h2o_socket_t *socket = h2o_evloop_socket_accept(listener);
         if (socket == NULL)
             return;
-        if (guard_admit(acceptor, socket) != NULL)
-            h2o_accept(&acceptor->context, socket);
+        accept_socket(acceptor, socket);
     }
 }
 
