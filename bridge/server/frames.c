@@ -83,6 +83,7 @@ static bool take_frame(struct connection *connection, const uint8_t *src, size_t
         break;
     case H2O_HTTP2_FRAME_TYPE_DATA:
         frames->idle += length < SMALL && (flags & H2O_HTTP2_FRAME_FLAG_END_STREAM) == 0;
+        guard_arrived(connection->loop, length);
         break;
     case H2O_HTTP2_FRAME_TYPE_RST_STREAM:
         frames->resets++;

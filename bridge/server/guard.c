@@ -24,6 +24,11 @@
 /* From the accept until TLS is agreed on. */
 #define HANDSHAKE_MS 3000
 
+/* A loop that has much to read looks more often than at each tick: after so many bytes of HTTP/2 bodies, and
+ * between two rounds of events after so long. */
+#define ARRIVED_MAX ((size_t)8 << 20)
+#define BUSY_LOOK_MS 10
+
 /* Streams of one HTTP/2 connection that are watched; h2o opens 100. */
 #define STREAMS_MAX 256
 
@@ -237,6 +242,7 @@ uint64_t guard_request_begin(struct connection *connection, h2o_req_t *req)
 struct tick {
     struct loop *loop;
     uint64_t now_ms, body_time_ms;
+    bool refill; /* the frames' budgets */
     size_t buffered;
 };
 
@@ -320,7 +326,8 @@ static void look_at(struct tick *tick, struct connection *connection)
             guard_cut(connection, GUARD_SLOW);
     } else if (connection->protocol == PROTOCOL_HTTP2) {
         forget_unseen(connection);
-        frames_tick(connection);
+        if (tick->refill)
+            frames_tick(connection);
     } else if (connection->unanswered == 0 && connection->socket->input->size > 0) {
         arriving = true;
         if (connection->receiving_ms == 0)
@@ -349,24 +356,30 @@ static void look_at(struct tick *tick, struct connection *connection)
     tick->buffered += connection->buffered;
 }
 
-/* While all loops together hold too much, the largest holders of this loop have to go. */
-static void cut_largest(struct loop *loop, size_t excess)
+/* Has batches in work that would be answered to nobody, and sent again. */
+static bool is_spared(const struct connection *connection)
 {
-    for (;;) {
+    return connection->proven && connection->in_flight > 0;
+}
+
+/* While all loops together hold too much, the largest holders of this loop have to go; what is left of the
+ * excess is returned. */
+static size_t cut_largest(struct loop *loop, size_t excess, bool spare)
+{
+    while (excess > 0) {
         struct connection *largest = NULL;
         for (h2o_linklist_t *node = loop->connections.next; node != &loop->connections; node = node->next) {
             struct connection *connection = H2O_STRUCT_FROM_MEMBER(struct connection, link, node);
-            if (!connection->cut && connection->in_flight == 0 &&
+            if (!connection->cut && !(spare && is_spared(connection)) &&
                 (largest == NULL || connection->buffered > largest->buffered))
                 largest = connection;
         }
         if (largest == NULL || largest->buffered <= 65536)
-            return;
+            break;
         guard_cut(largest, GUARD_BUFFERS);
-        if (largest->buffered >= excess)
-            return;
-        excess -= largest->buffered;
+        excess -= largest->buffered < excess ? largest->buffered : excess;
     }
+    return excess;
 }
 
 size_t guard_buffered(const struct server *server)
@@ -391,10 +404,14 @@ bool guard_fits(const struct server *server, size_t n)
     return used + n <= server->config->limits.in_flight;
 }
 
-void guard_tick(struct loop *loop, uint64_t now_ms)
+static void look(struct loop *loop, uint64_t now_ms, bool refill)
 {
-    struct tick tick = {
-        .loop = loop, .now_ms = now_ms, .body_time_ms = loop->server->config->limits.body_time_ms};
+    struct tick tick = {.loop = loop,
+                        .now_ms = now_ms,
+                        .body_time_ms = loop->server->config->limits.body_time_ms,
+                        .refill = refill};
+    loop->looked_ms = now_ms;
+    loop->arrived = 0;
     size_t open[PROTOCOL_COUNT] = {0};
     h2o_linklist_t *node;
     for (node = loop->connections.next; node != &loop->connections; node = node->next) {
@@ -413,6 +430,26 @@ void guard_tick(struct loop *loop, uint64_t now_ms)
         atomic_store_explicit(&loop->open[i], open[i], memory_order_relaxed);
     atomic_store_explicit(&loop->buffered, tick.buffered, memory_order_relaxed);
     size_t limit = buffers_limit(loop->server), total = guard_buffered(loop->server);
-    if (total > limit)
-        cut_largest(loop, total - limit);
+    size_t excess = total > limit ? total - limit : 0;
+    excess = cut_largest(loop, excess, true);
+    cut_largest(loop, excess, false);
+}
+
+void guard_tick(struct loop *loop, uint64_t now_ms)
+{
+    look(loop, now_ms, true);
+}
+
+void guard_arrived(struct loop *loop, size_t bytes)
+{
+    loop->arrived += bytes;
+    if (loop->arrived >= ARRIVED_MAX)
+        look(loop, clock_monotonic_ms(), false);
+}
+
+void guard_keep_up(struct loop *loop)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    if (now_ms - loop->looked_ms >= BUSY_LOOK_MS)
+        look(loop, now_ms, false);
 }

@@ -120,6 +120,8 @@ struct loop {
     h2o_linklist_t connections; /* struct connection */
     h2o_linklist_t requests;    /* struct request, batch or answer still to come */
     uint64_t closing_ms;        /* when the listeners were closed; 0: they are open */
+    uint64_t looked_ms;         /* when the guard has last looked at the connections */
+    size_t arrived;             /* bytes of HTTP/2 bodies since */
 
     /* Read by others. */
     _Atomic uint64_t heartbeat_ms;
@@ -260,6 +262,10 @@ void guard_wait_end(struct connection *connection);
 
 /* Looks at every connection and at every request that is still arriving. */
 void guard_tick(struct loop *loop, uint64_t now_ms);
+/* The same between ticks, for a loop that has much to read: between two rounds of events, and when so many
+ * bytes of a body have come in one of them. */
+void guard_keep_up(struct loop *loop);
+void guard_arrived(struct loop *loop, size_t bytes);
 
 /* At the end of the loop: whoever is connected still is cut off. */
 void guard_cut_all(struct loop *loop);

@@ -120,8 +120,10 @@ static void *loop_main(void *data)
     site_follow(loop);
     atomic_store(&loop->heartbeat_ms, clock_monotonic_ms());
     pthread_barrier_wait(&server->started);
-    while (!atomic_load(&loop->stop))
+    while (!atomic_load(&loop->stop)) {
         h2o_evloop_run(loop->context.loop, 1000);
+        guard_keep_up(loop);
+    }
     /* The context stays: h2o 2.2.5 cannot dispose of one that has been shut down
      * gracefully (its timer is still linked and an assertion fails). The process ends now. */
     close_acceptors(loop);
