@@ -20,6 +20,10 @@
  * is much. */
 #define WORTH ((size_t)4 << 20)
 #define EVERY_MS 10000
+/* Each loop has an arena, and those who are cut from one come to the next: what is idle in the first must be
+ * gone by then, or the process grows by as much again with each core. */
+#define MUCH ((size_t)64 << 20)
+#define SOON_MS 2000
 /* One that finds nothing can have come too early, or what is idle is in use after all: the next ones come
  * less and less often. */
 #define SELDOM_MS (10 * 60 * 1000)
@@ -42,7 +46,7 @@ bool memory_is_worth_a_trim(struct memory *memory, size_t resident, size_t held,
 
     bool grown = idle - memory->left_idle >= WORTH;
     if (grown || idle - memory->least_idle < WORTH)
-        memory->wait_ms = EVERY_MS;
+        memory->wait_ms = idle - memory->left_idle >= MUCH ? SOON_MS : EVERY_MS;
     if (idle - memory->least_idle < WORTH || now_ms - memory->last_ms < memory->wait_ms)
         return false;
     memory->last_ms = now_ms;

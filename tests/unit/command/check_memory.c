@@ -67,9 +67,27 @@ START_TEST(not_more_often_than_every_ten_seconds)
     int trims = 0;
     ck_assert(!look(18, 0));
     for (int i = 0; i < 60; i++)
-        trims += look(i % 2 == 0 ? 100 : 20, 0);
+        trims += look(i % 2 == 0 ? 80 : 20, 0);
     ck_assert_int_ge(trims, 1);
     ck_assert_int_le(trims, 6);
+}
+END_TEST
+
+START_TEST(much_is_given_back_soon)
+{
+    int trims = 0;
+    ck_assert(!look(18, 0));
+    for (int i = 0; i < 10; i++) {
+        trims += look(200, 0); /* one arena, then the next */
+        trims += look(200, 180);
+    }
+    ck_assert_int_ge(trims, 8);
+    ck_assert_int_le(trims, 10);
+    for (int i = 0; i < 10; i++)
+        look(20, 0);
+    for (trims = 0; trims < 3; trims++)
+        look(60, 0); /* less is in no hurry */
+    ck_assert(!look(60, 0));
 }
 END_TEST
 
@@ -91,6 +109,7 @@ Suite *suite_memory(void)
     tcase_add_test(tcase, what_was_held_is_given_back);
     tcase_add_test(tcase, in_vain_is_repeated_less_and_less_often);
     tcase_add_test(tcase, not_more_often_than_every_ten_seconds);
+    tcase_add_test(tcase, much_is_given_back_soon);
     tcase_add_test(tcase, held_can_be_more_than_resident);
     suite_add_tcase(suite, tcase);
     return suite;
