@@ -25,7 +25,13 @@ static bool framing_is_sound(h2o_req_t *req)
     if (req->conn->callbacks->push_path != NULL) /* HTTP/2 has one length */
         return true;
     h2o_buffer_t *head = req->conn->callbacks->get_socket(req->conn)->input;
-    return http1_head_is_sound((struct slice){head->bytes, head->size});
+    bool chunked;
+    bool sound = http1_head_is_sound((struct slice){head->bytes, head->size}, &chunked);
+    /* h2o takes sizes of chunks that others read in another way (0x2 is 0 to it). What follows is therefore
+     * no request: it could be part of this one to a proxy in front. */
+    if (chunked || !sound)
+        req->http1_is_persistent = 0;
+    return sound;
 }
 
 static const struct endpoint *find_endpoint(const struct site *site, struct slice path)
@@ -87,7 +93,6 @@ int endpoint_on_request(h2o_handler_t *handler, h2o_req_t *req)
     const struct endpoint *endpoint = find_endpoint(loop->site, path);
     if (!framing_is_sound(req)) {
         guard_count(server, GUARD_FRAMING);
-        req->http1_is_persistent = 0;
         if (endpoint != NULL)
             endpoint_count(endpoint, 400, begin_ms);
         else

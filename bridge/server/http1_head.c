@@ -13,11 +13,12 @@ static bool name_is(struct slice name, struct slice wanted)
     return name.len == wanted.len && strncasecmp(name.ptr, wanted.ptr, wanted.len) == 0;
 }
 
-bool http1_head_is_sound(struct slice head)
+bool http1_head_is_sound(struct slice head, bool *coded)
 {
     size_t lengths = 0, codings = 0;
     const char *line = head.ptr, *end = head.ptr + head.len;
     bool first = true;
+    *coded = false;
     while (line < end) {
         const char *newline = memchr(line, '\n', (size_t)(end - line));
         if (newline == NULL)
@@ -40,5 +41,6 @@ bool http1_head_is_sound(struct slice head)
         }
         line = newline + 1;
     }
+    *coded = codings > 0;
     return lengths <= 1 && codings <= 1 && (lengths == 0 || codings == 0);
 }

@@ -275,8 +275,8 @@ bool guard_fits(const struct server *server, size_t n);
 
 /* http1_head.c */
 /* False when the head, as it came over the wire, has two lengths, a length beside a
- * transfer coding, or a folded line (RFC 9112 §6.3, §5.2). */
-bool http1_head_is_sound(struct slice head);
+ * transfer coding, or a folded line (RFC 9112 §6.3, §5.2). *coded: it has a transfer coding. */
+bool http1_head_is_sound(struct slice head, bool *coded);
 
 /* sender.c */
 struct sender_rules {

@@ -78,6 +78,15 @@ def test_chunked_body_is_taken(shared_bridge, reader):
     assert [record.header("ce_id") for record in reader.read_count(shared_bridge.prefix, 4, before)] == ids
 
 
+def test_a_chunked_request_is_the_last_of_its_connection(shared_bridge):
+    """h2o reads 0x2 as 0: what stands behind could be part of the body to a proxy, and is no request."""
+    with Http1(shared_bridge.port) as client:
+        client.send(_raw("Transfer-Encoding: chunked") + b"0x2\r\n\r\n" + head("GET", ACTIVITY))
+        answer = client.answer()
+        assert answer.header("connection") == "close"
+        assert client.wait_closed(5) == b""
+
+
 def test_many_requests_on_one_connection(shared_bridge, reader, http_version):
     before = reader.ends(shared_bridge.prefix)
     client_type = {"1.1": Http1, "2": Http2}[http_version]

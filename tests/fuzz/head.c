@@ -29,7 +29,7 @@ static bool name_is(const struct phr_header *header, struct slice name)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice head = {(const char *)data, size};
-    bool sound = http1_head_is_sound(head);
+    bool coded, sound = http1_head_is_sound(head, &coded);
 
     struct phr_header headers[HEADERS_MAX];
     size_t count = HEADERS_MAX, method_length, path_length;
@@ -44,6 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         lengths += headers[i].name != NULL && name_is(&headers[i], SLICE_LITERAL("content-length"));
         codings += headers[i].name != NULL && name_is(&headers[i], SLICE_LITERAL("transfer-encoding"));
     }
+    fuzz_check(!sound || coded == (codings > 0));
     fuzz_check(sound == (folded == 0 && lengths + codings <= 1));
     return 0;
 }

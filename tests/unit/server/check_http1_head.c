@@ -6,7 +6,14 @@
 
 static bool sound(const char *head)
 {
-    return http1_head_is_sound(slice_of(head));
+    bool coded;
+    return http1_head_is_sound(slice_of(head), &coded);
+}
+
+static bool coded(const char *head)
+{
+    bool coded;
+    return http1_head_is_sound(slice_of(head), &coded) && coded;
 }
 
 START_TEST(one_length_or_one_coding_is_sound)
@@ -35,6 +42,15 @@ START_TEST(a_length_beside_a_coding_is_refused)
 }
 END_TEST
 
+START_TEST(a_coding_is_told)
+{
+    ck_assert(coded("POST / HTTP/1.1\r\nHost: a\r\ntransfer-ENCODING: chunked\r\n\r\n0\r\n\r\n"));
+    ck_assert(
+        !coded("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nTransfer-Encoding: chunked\r\n\r\n"));
+    ck_assert(!coded("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+}
+END_TEST
+
 START_TEST(a_folded_line_is_refused)
 {
     ck_assert(!sound("POST / HTTP/1.1\r\nA: b\r\n c\r\nContent-Length: 3\r\n\r\n"));
@@ -57,6 +73,7 @@ Suite *suite_http1_head(void)
     tcase_add_test(tcase, one_length_or_one_coding_is_sound);
     tcase_add_test(tcase, two_lengths_are_refused_whatever_they_say);
     tcase_add_test(tcase, a_length_beside_a_coding_is_refused);
+    tcase_add_test(tcase, a_coding_is_told);
     tcase_add_test(tcase, a_folded_line_is_refused);
     tcase_add_test(tcase, the_body_is_not_looked_at);
     suite_add_tcase(suite, tcase);
