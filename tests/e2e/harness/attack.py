@@ -178,6 +178,7 @@ class Attack:
     counted: tuple   # reasons of guard_actions_total; one of them must have been counted
     crowd: bool      # takes connections by the thousand
     tls: bool
+    spoils: bool     # by right: it may fill the budget, and others get 503
 
     @property
     def what(self):
@@ -187,9 +188,9 @@ class Attack:
 ATTACKS = {}
 
 
-def attack(threads=4, proof=False, counted=(), crowd=False, tls=False):
+def attack(threads=4, proof=False, counted=(), crowd=False, tls=False, spoils=False):
     """Registers a function of a target: one connection's life, or many of them; it is called until time is up."""
     def register(act):
-        ATTACKS[act.__name__] = Attack(act, threads, proof, counted, crowd, tls)
+        ATTACKS[act.__name__] = Attack(act, threads, proof, counted, crowd, tls, spoils)
         return act
     return register

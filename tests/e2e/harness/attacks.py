@@ -22,25 +22,31 @@ from harness.attack import ATTACKS, Target  # noqa: E402
 __all__ = ["ATTACKS", "Storm", "attacks_http1", "attacks_http2", "attacks_tls"]
 
 
+PROCESSES = 6
+
+
 class Storm:
-    """The attackers are there when `with` begins, and have ended when it ends."""
+    """The attackers are there when `with` begins, and have ended when it ends. Several attacks share some processes."""
 
     def __init__(self, bridge, names, seconds, token, path, tls_port=0, body=4 << 20):
-        self._settings = {"names": list(names), "port": bridge.port, "tls_port": tls_port, "path": path, "token": token,
-                          "body": body, "seconds": seconds}
+        settings = {"port": bridge.port, "tls_port": tls_port, "path": path, "token": token, "body": body,
+                    "seconds": seconds}
+        self._shares = [{**settings, "names": names[at::PROCESSES]} for at in range(min(PROCESSES, len(names)))]
         self.seconds = seconds
 
     def __enter__(self):
-        self._process = subprocess.Popen(
-            [*ENDS_WITH_US, sys.executable, __file__, json.dumps(self._settings)], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, text=True,
-        )
-        assert self._process.stdout.readline(), "they have ended"
+        self._processes = [subprocess.Popen(
+            [*ENDS_WITH_US, sys.executable, __file__, json.dumps(share)], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, text=True) for share in self._shares]
+        for process in self._processes:
+            assert process.stdout.readline(), "they have ended"
         return self
 
     def __exit__(self, *_):
-        found = json.loads(self._process.communicate(timeout=self.seconds + 60)[0])
-        self.connections, self.cut, self.answers = found["connections"], found["cut"], found["answers"]
+        found = [json.loads(process.communicate(timeout=self.seconds + 60)[0]) for process in self._processes]
+        self.connections = sum(one["connections"] for one in found)
+        self.cut = sum(one["cut"] for one in found)
+        self.answers = sum((collections.Counter(one["answers"]) for one in found), collections.Counter())
 
 
 def _play(act, target):

@@ -140,24 +140,36 @@ SMUGGLING = {
     "hexadecimal length": (("Content-Length: 0x2",), b"[]"),
     "length beyond 2^64": (("Content-Length: 18446744073709551618",), b"[]"),
     "chunk beyond 2^64": (("Transfer-Encoding: chunked",), b"10000000000000002\r\n[]\r\n0\r\n\r\n"),
-    "chunk of 2^63": (("Transfer-Encoding: chunked",), b"8000000000000000\r\n[]\r\n0\r\n\r\n"),
     "negative chunk": (("Transfer-Encoding: chunked",), b"-2\r\n[]\r\n0\r\n\r\n"),
     "chunk in no digits": (("Transfer-Encoding: chunked",), b"0x2\r\n[]\r\n0\r\n\r\n"),
     "NUL in a field": (("X: \0", "Content-Length: 2"), b"[]"),
+    "extension without a semicolon": (("Transfer-Encoding: chunked",), b"2 x\r\n[]\r\n0\r\n\r\n"),
+    "extension that ends with LF": (("Transfer-Encoding: chunked",), b"2;\n[]\r\n0\r\n\r\n"),
+    # Its end is waited for, until body_time is over.
+    "chunk of 2^63": (("Transfer-Encoding: chunked",), b"8000000000000000\r\n[]\r\n0\r\n\r\n"),
 }
 
 
 @attack(threads=2, proof=True, counted=("framing",))
 def smuggling(target):
-    """Heads and chunks that two programs can read in two ways."""
+    """Heads and chunks that two programs can read in two ways; what follows must never be another request."""
     for name, (lines, body) in SMUGGLING.items():
-        with Peer(target) as peer:
-            peer.sock.sendall(_head(target, *lines) + body)
-            peer.sock.settimeout(5)
-            answer = peer.sock.recv(4096)
-            target.answers[f"{name}: {answer[9:12].decode() or 'closed'}"] += 1
         if target.over():
             return
+        with Peer(target) as peer:
+            peer.sock.sendall(_head(target, *lines) + body + _head(target, method="GET"))
+            peer.sock.settimeout(8)
+            answer = b""
+            try:
+                while more := peer.sock.recv(4096):
+                    answer += more
+                kept = ""
+            except TimeoutError:
+                kept = " and kept"
+            except OSError:  # closed while something was on its way
+                kept = ""
+            statuses = [one[:3].decode() for one in answer.split(b"HTTP/1.1 ")[1:]]
+            target.answers[f"{name}: {', '.join(statuses) or 'closed'}{kept}"] += 1
 
 
 def _post(target, *lines):
@@ -215,3 +227,10 @@ def json_width(target):
     events = b"[" + b",".join([b'{"type":"x","data":{}}'] * 10_000) + b"]"
     _bodies(target, b"[" + wide(b"1") + b"]", b"[" + wide(b"{}") + b"]", b"{" + members + b"}",
             b'{"type":"x","data":{' + members + b"}}", events)
+
+
+@attack(threads=24, proof=True, spoils=True)
+def full_budget(target):
+    """A sender that may send: good batches of limits.body, 24 at a time."""
+    event = b'{"type":"x","data":{"text":"' + b"x" * 2000 + b'"}}'
+    _bodies(target, b"[" + b",".join([event] * (target.body // (len(event) + 1))) + b"]")

@@ -4,6 +4,7 @@
 import ssl
 import subprocess
 import threading
+import time
 
 from harness import attack as http2
 from harness.attack import attack, frame, hold_many
@@ -16,16 +17,29 @@ def _context():
     return context
 
 
-@attack(threads=1, tls=True, crowd=True)
+@attack(threads=1, tls=True, crowd=True, counted=("slow",))
 def tls_silent(target):
     """1,500 connections that never say hello."""
     hold_many(target, 1500, tls=True)
 
 
-@attack(threads=1, tls=True, crowd=True)
+@attack(threads=1, tls=True, crowd=True, counted=("slow",))
 def tls_half_hello(target):
-    """500 connections that say a byte of their hello five times a second."""
-    hold_many(target, 500, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"\0", tls=True)
+    """1,500 connections that say a byte of their hello five times a second."""
+    hold_many(target, 1500, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"\0", tls=True)
+
+
+@attack(threads=1, tls=True, crowd=True)
+def tls_idle(target):
+    """1,500 connections that are silent after their handshake."""
+    context, socks = _context(), []
+    try:
+        while not target.over() and len(socks) < 1500:
+            socks.append(context.wrap_socket(target.connect(tls=True)))
+        time.sleep(target.left())
+    finally:
+        for sock in socks:
+            sock.close()
 
 
 @attack(tls=True)
