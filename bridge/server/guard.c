@@ -24,6 +24,11 @@
 /* From the accept until TLS is agreed on. */
 #define HANDSHAKE_MS 3000
 
+/* What arrives on connections that have shown no proof yet holds at most this share of limits.in_flight. In
+ * memory it can be twice as much and more: buffers grow by doubling, and each loop has an arena of its own.
+ */
+#define STRANGERS_SHARE 4
+
 /* A loop that has much to read looks more often than at each tick: after so many bytes of HTTP/2 bodies, and
  * between two rounds of events after so long. */
 #define ARRIVED_MAX ((size_t)8 << 20)
@@ -242,8 +247,8 @@ uint64_t guard_request_begin(struct connection *connection, h2o_req_t *req)
 struct tick {
     struct loop *loop;
     uint64_t now_ms, body_time_ms;
-    bool refill; /* the frames' budgets */
-    size_t buffered;
+    bool whole;               /* times and budgets too, not only what is buffered */
+    size_t buffered, strange; /* of all connections; of those without a proof */
 };
 
 /* The peer keeps the stream waiting; for longer than limits.body_time the connection goes. */
@@ -265,10 +270,12 @@ static void watch(struct tick *tick, struct connection *connection, uint32_t str
         guard_cut(connection, GUARD_SLOW);
 }
 
-/* What an HTTP/2 head holds in memory. */
-static size_t head_bytes(const h2o_req_t *req)
+/* What a stream holds beside its body: itself, the first piece of its pool, its head. A peer that makes no
+ * room for answers can have as many as there are. */
+static size_t stream_bytes(const h2o_req_t *req)
 {
-    size_t bytes = req->headers.size * sizeof(h2o_header_t) + req->input.path.len + req->input.authority.len;
+    size_t bytes = sizeof(h2o_http2_stream_t) + 4096 + req->headers.size * sizeof(h2o_header_t) +
+                   req->input.path.len + req->input.authority.len;
     for (size_t i = 0; i < req->headers.size; i++)
         bytes += req->headers.entries[i].name->len + req->headers.entries[i].value.len;
     return bytes;
@@ -286,7 +293,9 @@ static int on_http2_request(h2o_req_t *req, void *data)
     connection->busy = true;
     if (stream->_req_body != NULL)
         connection->buffered += stream->_req_body->capacity;
-    connection->buffered += head_bytes(req);
+    connection->buffered += stream_bytes(req);
+    if (!tick->whole)
+        return 0;
     if (stream->state == H2O_HTTP2_STREAM_STATE_RECV_HEADERS ||
         stream->state == H2O_HTTP2_STREAM_STATE_RECV_BODY)
         watch(tick, connection, stream->stream_id, false);
@@ -320,14 +329,12 @@ static void look_at(struct tick *tick, struct connection *connection)
 {
     const struct config *config = tick->loop->server->config;
     bool arriving = false;
-    connection->buffered += connection->socket->input->capacity + connection->peer.bytes;
     if (connection->handshaking) {
         if (tick->now_ms - connection->accepted_ms > HANDSHAKE_MS)
             guard_cut(connection, GUARD_SLOW);
     } else if (connection->protocol == PROTOCOL_HTTP2) {
         forget_unseen(connection);
-        if (tick->refill)
-            frames_tick(connection);
+        frames_tick(connection);
     } else if (connection->unanswered == 0 && connection->socket->input->size > 0) {
         arriving = true;
         if (connection->receiving_ms == 0)
@@ -353,24 +360,28 @@ static void look_at(struct tick *tick, struct connection *connection)
         if (tick->now_ms - since_ms > allowed_ms)
             guard_cut(connection, GUARD_IDLE);
     }
-    tick->buffered += connection->buffered;
 }
 
-/* Has batches in work that would be answered to nobody, and sent again. */
-static bool is_spared(const struct connection *connection)
+/* In which order they have to go: strangers; who has shown a proof; who has batches in work, which would be
+ * answered to nobody and sent again. */
+enum rank { RANK_STRANGER, RANK_PROVEN, RANK_WORKING };
+
+static enum rank rank_of(const struct connection *connection)
 {
-    return connection->proven && connection->in_flight > 0;
+    if (!connection->proven)
+        return RANK_STRANGER;
+    return connection->in_flight > 0 ? RANK_WORKING : RANK_PROVEN;
 }
 
-/* While all loops together hold too much, the largest holders of this loop have to go; what is left of the
- * excess is returned. */
-static size_t cut_largest(struct loop *loop, size_t excess, bool spare)
+/* While all loops together hold too much, the largest holders of this loop have to go, none beyond this rank.
+ * What is left of the excess is returned. */
+static size_t cut_largest(struct loop *loop, size_t excess, enum rank rank)
 {
     while (excess > 0) {
         struct connection *largest = NULL;
         for (h2o_linklist_t *node = loop->connections.next; node != &loop->connections; node = node->next) {
             struct connection *connection = H2O_STRUCT_FROM_MEMBER(struct connection, link, node);
-            if (!connection->cut && !(spare && is_spared(connection)) &&
+            if (!connection->cut && rank_of(connection) <= rank &&
                 (largest == NULL || connection->buffered > largest->buffered))
                 largest = connection;
         }
@@ -390,8 +401,13 @@ size_t guard_buffered(const struct server *server)
     return total;
 }
 
-/* Bodies that arrive, strangers' among them, hold at most half of the budget; the other half is for
- * batches that have shown their proof. */
+static size_t over(size_t amount, size_t limit)
+{
+    return amount > limit ? amount - limit : 0;
+}
+
+/* Bodies that arrive hold at most half of the budget; the other half is for batches that have shown their
+ * proof. */
 static size_t buffers_limit(const struct server *server)
 {
     return server->config->limits.in_flight / 2;
@@ -404,12 +420,12 @@ bool guard_fits(const struct server *server, size_t n)
     return used + n <= server->config->limits.in_flight;
 }
 
-static void look(struct loop *loop, uint64_t now_ms, bool refill)
+static void look(struct loop *loop, uint64_t now_ms, bool whole)
 {
     struct tick tick = {.loop = loop,
                         .now_ms = now_ms,
                         .body_time_ms = loop->server->config->limits.body_time_ms,
-                        .refill = refill};
+                        .whole = whole};
     loop->looked_ms = now_ms;
     loop->arrived = 0;
     size_t open[PROTOCOL_COUNT] = {0};
@@ -423,16 +439,26 @@ static void look(struct loop *loop, uint64_t now_ms, bool refill)
     loop->server->h2o.http2.callbacks.foreach_request(&loop->context, on_http2_request, &tick);
     for (node = loop->connections.next; node != &loop->connections; node = node->next) {
         struct connection *connection = H2O_STRUCT_FROM_MEMBER(struct connection, link, node);
-        look_at(&tick, connection);
+        connection->buffered += connection->socket->input->capacity + connection->peer.bytes;
+        if (!connection->cut) { /* else it is on its way out, and nobody has to go in its place */
+            tick.buffered += connection->buffered;
+            tick.strange += connection->proven ? 0 : connection->buffered;
+        }
         open[connection->protocol]++;
+        if (whole)
+            look_at(&tick, connection);
     }
     for (size_t i = 0; i < PROTOCOL_COUNT; i++)
         atomic_store_explicit(&loop->open[i], open[i], memory_order_relaxed);
     atomic_store_explicit(&loop->buffered, tick.buffered, memory_order_relaxed);
-    size_t limit = buffers_limit(loop->server), total = guard_buffered(loop->server);
-    size_t excess = total > limit ? total - limit : 0;
-    excess = cut_largest(loop, excess, true);
-    cut_largest(loop, excess, false);
+    atomic_store_explicit(&loop->strange, tick.strange, memory_order_relaxed);
+    size_t strange = 0, limit = loop->server->config->limits.in_flight / STRANGERS_SHARE;
+    for (size_t i = 0; i < loop->server->loop_count; i++)
+        strange += atomic_load(&loop->server->loops[i].strange);
+    size_t excess = over(strange, limit), left = cut_largest(loop, excess, RANK_STRANGER);
+    excess = over(guard_buffered(loop->server), buffers_limit(loop->server) + excess - left);
+    for (enum rank rank = RANK_STRANGER; rank <= RANK_WORKING; rank++)
+        excess = cut_largest(loop, excess, rank);
 }
 
 void guard_tick(struct loop *loop, uint64_t now_ms)

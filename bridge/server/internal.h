@@ -127,7 +127,8 @@ struct loop {
     _Atomic uint64_t heartbeat_ms;
     _Atomic uint64_t generation; /* of its site */
     atomic_size_t open[PROTOCOL_COUNT];
-    atomic_size_t buffered; /* bytes in h2o's buffers at the last tick */
+    atomic_size_t buffered; /* bytes in h2o's buffers at the last look */
+    atomic_size_t strange;  /* of it on connections without a proof */
     atomic_size_t waiting;  /* requests in the list */
     atomic_bool stop;
 };

