@@ -486,8 +486,10 @@ const struct option config_options[] = {
      .preset = "256MiB",
      AT(limits.in_flight),
      .help = "Memory for all batches from their arrival to Kafka's confirmation, at least 8 times "
-             "`limits.body`. When it is full the answer is 503. Raise it when Kafka is slow and the load "
-             "high; it is the larger part of what the process needs."},
+             "`limits.body`. When it is full the answer is 503. Half of it at most is for what is still "
+             "arriving, a quarter for connections that have shown no proof yet; beyond that the largest are "
+             "cut. Raise it when Kafka is slow and the load high; it is the larger part of what the process "
+             "needs."},
     {.path = "limits.connections",
      .type = OPTION_COUNT,
      .flags = OPTION_RESTART,
