@@ -158,7 +158,6 @@ bool server_run(struct server *server, struct kafka *kafka, char *errstr, size_t
             _exit(1);
         }
     pthread_barrier_wait(&server->started);
-    pthread_barrier_destroy(&server->started);
     atomic_store(&server->state, SERVER_RUNNING);
     return true;
 }
@@ -214,6 +213,9 @@ void server_stop(struct server *server)
         loop_wake(loop);
         pthread_join(loop->thread, NULL);
     }
+    /* Not before: main may have passed it while a loop is still on its way out. */
+    if (server->loop_count > 0)
+        pthread_barrier_destroy(&server->started);
     for (size_t i = 0; i < server->loop_count; i++)
         free(server->loops[i].acceptors);
     h2o_config_dispose(&server->h2o);
