@@ -40,8 +40,11 @@ __attribute__((constructor)) static void begin(void)
 {
     static _Atomic int64_t none;
     *(void **)&real_clock_gettime = next("clock_gettime");
+    /* ThreadSanitizer's, if it is there: it has to see that the mutex is let go. */
+    *(void **)&real_timedwait = dlsym(RTLD_DEFAULT, "__interceptor_pthread_cond_timedwait");
     /* By its version: there is an older one whose conditions are something else. */
-    *(void **)&real_timedwait = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2");
+    if (real_timedwait == NULL)
+        *(void **)&real_timedwait = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2");
     if (real_timedwait == NULL)
         *(void **)&real_timedwait = next("pthread_cond_timedwait");
     const char *path = getenv("FAULT_CLOCK");
