@@ -42,7 +42,7 @@ def load(port, broker, prefix, http_version, *more):
 
 def finish(sender):
     """What came of it; what is under way is answered first."""
-    stdout, stderr = sender.communicate(timeout=60)
+    stdout, stderr = sender.communicate(timeout=60 * SLOW)
     assert stdout, stderr
     return json.loads(stdout.splitlines()[-1])
 

@@ -69,7 +69,7 @@ def run_command(*arguments, timeout=60, **options):
     """A command of the program that ends by itself."""
     return subprocess.run(
         [binary(), *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, timeout=timeout, **options,
+        stderr=subprocess.PIPE, text=True, timeout=timeout * SLOW, **options,
     )
 
 
