@@ -99,29 +99,37 @@ class Proxy:
         if self._refusing or target is None:
             writer.transport.abort()
             return
+        self._open[target] += 1  # at once: others may be about to choose, too
         try:
-            upstream, up_writer = await asyncio.open_connection("127.0.0.1", target, limit=CHUNK)
-        except OSError:
-            writer.transport.abort()
-            return
-        pair = (writer, up_writer)
-        self._connections.add(pair)
-        self._open[target] += 1
-        pumps = [asyncio.ensure_future(self._pump(reader, up_writer, UP)),
-                 asyncio.ensure_future(self._pump(upstream, writer, DOWN))]
-        try:
-            if self._refusing:
-                return
-            await asyncio.gather(*pumps)
+            await self._join(reader, writer, target)
         except OSError:
             pass
         finally:
-            for pump in pumps:
+            self._open[target] -= 1
+            if not writer.is_closing():
+                writer.transport.abort()
+
+    async def _join(self, reader, writer, target):
+        upstream, up_writer = await asyncio.open_connection("127.0.0.1", target, limit=CHUNK)
+        pair = (writer, up_writer)
+        self._connections.add(pair)
+        up = asyncio.ensure_future(self._pump(reader, up_writer, UP))
+        down = asyncio.ensure_future(self._pump(upstream, writer, DOWN))
+        try:
+            if self._refusing:
+                raise ConnectionError
+            await asyncio.wait((up, down), return_when=asyncio.FIRST_COMPLETED)
+            if not down.done():
+                up.result()
+                await down
+            down.result()
+            # The server has closed. A request that still came would be answered by nobody, and nobody told.
+            writer.close()
+        finally:
+            for pump in (up, down):
                 pump.cancel()
             self._connections.discard(pair)
-            self._open[target] -= 1
-            for one in pair:
-                one.transport.abort()
+            up_writer.transport.abort()
 
     async def _pump(self, reader, writer, direction):
         """Two tasks, so that a delay is one of each byte and not of the sum of them."""
