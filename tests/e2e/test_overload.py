@@ -60,9 +60,9 @@ def test_more_than_kafka_takes(start_bridge, narrow):
             return [one.status for one in load.sent if one.error != "overloaded"]
 
         eventually(refused, 60, "somebody is told to come again")
-        # What was let in before may be late still. From then on it is delivered, most of the time.
+        # What was let in before may be late still. From then on most of it is delivered.
         before = len(admitted())
-        eventually(lambda: admitted()[before:][-60:].count(200) >= 54, 120, "what is let in is delivered", 0.5)
+        eventually(lambda: admitted()[before:][-60:].count(200) >= 48, 120, "what is let in is delivered", 0.5)
         load.stop()
         proxy.heal()
         print(f"let in {len(admitted())}, of these 200 {admitted().count(200)}; refused {len(refused())}")
