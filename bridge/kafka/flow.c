@@ -3,6 +3,8 @@
 // Any thread; the slots belong to the one that ticks.
 #include "kafka/flow.h"
 
+#include <string.h>
+
 /* What is confirmed at this age, in the mean of the slots, has waited in a queue: without one it takes
  * milliseconds; a change of leaders takes seconds, but nothing is confirmed meanwhile. */
 #define LATE_MS 1000
@@ -33,8 +35,10 @@ void flow_begin(struct flow *flow, size_t events)
 
 void flow_end(struct flow *flow, size_t events, bool confirmed, uint64_t age_ms)
 {
-    atomic_fetch_sub_explicit(&flow->waiting, (long long)events, memory_order_relaxed);
+    long long waited = atomic_fetch_sub_explicit(&flow->waiting, (long long)events, memory_order_relaxed);
     if (confirmed) {
+        if (waited <= (long long)events)
+            atomic_store_explicit(&flow->caught_up, true, memory_order_relaxed);
         atomic_fetch_add_explicit(&flow->confirmed, events, memory_order_relaxed);
         atomic_fetch_add_explicit(&flow->confirmed_age, events * age_ms, memory_order_relaxed);
     } else if (age_ms >= LATE_MS) {
@@ -56,7 +60,9 @@ static long long next_limit(struct flow *flow, long long waiting, uint64_t confi
         limit = (limit > 0 ? limit : waiting + (long long)given_up) / 2;
         return limit < FLOW_LIMIT_MIN ? FLOW_LIMIT_MIN : limit;
     }
-    if (confirmed > 0 && flow->since_refused >= QUIET && flow->since_halved >= QUIET)
+    /* Something goes through, or nothing is under way that could tell. */
+    bool good = confirmed > 0 || waiting == 0;
+    if (good && flow->since_refused >= QUIET && flow->since_halved >= QUIET)
         return 0;
     return limit > 0 ? limit + (long long)confirmed : 0;
 }
@@ -91,6 +97,9 @@ void flow_tick(struct flow *flow, uint64_t now_ms)
     flow->slots[flow->slot].events = confirmed;
     flow->slots[flow->slot].age_ms = atomic_exchange_explicit(&flow->confirmed_age, 0, memory_order_relaxed);
     flow->slots[flow->slot].length_ms = length_ms;
+    /* There is no queue, and what was confirmed tells how much came, not how much Kafka takes. */
+    if (atomic_exchange_explicit(&flow->caught_up, false, memory_order_relaxed))
+        memset(flow->slots, 0, sizeof flow->slots);
     long long waiting = atomic_load_explicit(&flow->waiting, memory_order_relaxed);
     atomic_store_explicit(&flow->event_us, next_event_us(flow), memory_order_relaxed);
     atomic_store_explicit(&flow->limit, next_limit(flow, waiting, confirmed, given_up), memory_order_relaxed);

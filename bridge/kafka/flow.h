@@ -7,8 +7,9 @@
 // Goes by evidence only. Batches are confirmed, but late: what waits, divided by what is confirmed in a
 // second (Little's law), is how long one more would wait. More are given up than confirmed: half as many
 // may wait, again and again, down to FLOW_LIMIT_MIN; then more by as many as are confirmed, and any number
-// once the limit has refused nobody for a while. What is confirmed is young, or nothing ends at all:
-// everybody may come; brokers may be changing leaders, or a burst has just begun.
+// once the limit has refused nobody for a while. What is confirmed is young, or nothing ends at all, or all
+// that waited has been confirmed: everybody may come; brokers may be changing leaders, or a burst has just
+// begun.
 #ifndef BRIDGE_KAFKA_FLOW_H
 #define BRIDGE_KAFKA_FLOW_H
 
@@ -32,6 +33,7 @@ struct flow {
     atomic_ullong confirmed_age; /* and their ages together, milliseconds */
     atomic_ullong given_up;      /* events of batches that waited long and failed in the present slot */
     atomic_bool refused;         /* the limit has refused somebody in the present slot */
+    atomic_bool caught_up;       /* the last that waited was confirmed in the present slot */
     /* Of the thread that calls flow_tick. */
     uint64_t slot_began_ms;
     size_t slot;

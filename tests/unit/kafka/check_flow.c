@@ -49,13 +49,43 @@ END_TEST
 
 START_TEST(nothing_is_known_while_nothing_is_confirmed)
 {
+    pass(1500, 0, 0);
     for (int i = 0; i < FLOW_SLOTS - 1; i++)
         pass(1000, 1000, 1500);
     pass(500, 0, 0);
-    ck_assert_int_eq(wait_ms(), 133); /* 16,000 in 17 slots */
+    ck_assert_int_eq(wait_ms(), 532); /* 15,000 in 16 slots */
     for (int i = 0; i < FLOW_SLOTS; i++)
         pass(1000, 0, 0);
     ck_assert_int_eq(wait_ms(), 0);
+}
+END_TEST
+
+/* A leader was away for three seconds and has confirmed what waited, or one batch was slow: what is
+ * confirmed is old, yet nothing waits any more. */
+START_TEST(who_has_caught_up_keeps_up)
+{
+    pass(300, 0, 0);
+    pass(1, 300, 2500);
+    pass(500, 1, 1200);
+    ck_assert_int_eq(wait_ms(), 830); /* 301 in two slots; something has always waited */
+    flow_end(&flow, 500, true, 1200);
+    pass(500, 0, 0);
+    ck_assert_int_eq(wait_ms(), 0);
+    ck_assert(flow_admits(&flow, 0));
+    for (int i = 0; i < FLOW_SLOTS; i++) {
+        pass(0, 1, 1100); /* from now on there is a queue */
+        ck_assert_int_eq(wait_ms(), (500 - i - 1) * FLOW_SLOT_MS);
+    }
+}
+END_TEST
+
+START_TEST(who_has_given_up_all_has_not_caught_up)
+{
+    pass(2000, 0, 0);
+    pass(0, 500, 5000);
+    flow_end(&flow, 1500, false, 6000);
+    pass(500, 0, 0);
+    ck_assert_int_eq(wait_ms(), 500); /* 500 in two slots */
 }
 END_TEST
 
@@ -158,6 +188,23 @@ START_TEST(the_limit_grows_while_it_refuses_and_goes_when_it_does_not)
 }
 END_TEST
 
+START_TEST(the_limit_goes_when_nothing_is_under_way)
+{
+    atomic_store(&flow.limit, 2000);
+    flow_begin(&flow, 1000);
+    for (int i = 0; i < FLOW_SLOTS; i++)
+        pass(0, 0, 0);
+    ck_assert_int_eq((int)atomic_load(&flow.limit), 2000); /* one waits, and Kafka may be away still */
+    flow_end(&flow, 1000, false, 6000);
+    pass(0, 0, 0); /* halves it */
+    for (int i = 1; i < 2000 / FLOW_SLOT_MS; i++)
+        pass(0, 0, 0);
+    ck_assert_int_eq((int)atomic_load(&flow.limit), FLOW_LIMIT_MIN);
+    pass(0, 0, 0);
+    ck_assert_int_eq((int)atomic_load(&flow.limit), 0);
+}
+END_TEST
+
 START_TEST(some_that_fail_among_many_that_do_not_set_no_limit)
 {
     for (int i = 0; i < FLOW_SLOTS; i++) {
@@ -187,12 +234,15 @@ Suite *suite_flow(void)
     tcase_add_test(tests, what_waits_is_divided_by_what_is_confirmed);
     tcase_add_test(tests, young_confirmations_tell_of_no_queue);
     tcase_add_test(tests, nothing_is_known_while_nothing_is_confirmed);
+    tcase_add_test(tests, who_has_caught_up_keeps_up);
+    tcase_add_test(tests, who_has_given_up_all_has_not_caught_up);
     tcase_add_test(tests, a_standstill_does_not_make_it_look_slow);
     tcase_add_test(tests, what_fails_is_no_confirmation);
     tcase_add_test(tests, late_ticks_make_longer_slots);
     tcase_add_test(tests, two_thirds_of_the_time_may_be_waited);
     tcase_add_test(tests, half_as_many_may_wait_while_all_is_given_up);
     tcase_add_test(tests, the_limit_grows_while_it_refuses_and_goes_when_it_does_not);
+    tcase_add_test(tests, the_limit_goes_when_nothing_is_under_way);
     tcase_add_test(tests, some_that_fail_among_many_that_do_not_set_no_limit);
     tcase_add_test(tests, what_fails_at_once_says_nothing);
     suite_add_tcase(suite, tests);
