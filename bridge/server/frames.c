@@ -29,6 +29,9 @@
  * is not. */
 #define SMALL 64
 
+/* The same for DATA that comes after the end of its stream. */
+#define SMALL_LATE 1024
+
 /* What h2o takes at most; it refuses more. */
 #define FRAME_MAX 16384
 
@@ -63,8 +66,16 @@ static bool take_head(struct frames *frames, struct slice bytes)
     return frames->head_bytes <= HEAD_MAX && frames->head.fields <= FIELDS_MAX;
 }
 
+/* DATA for a stream that has ended: h2o says so each time, and that is all. Of a body that is too large,
+ * thousands of frames can be on their way when h2o resets the stream. */
+static bool comes_too_late(h2o_http2_conn_t *http2, const uint8_t *src)
+{
+    uint32_t id = (uint32_t)(src[5] & 0x7f) << 24 | (uint32_t)src[6] << 16 | (uint32_t)src[7] << 8 | src[8];
+    return src[3] == H2O_HTTP2_FRAME_TYPE_DATA && h2o_http2_conn_get_stream(http2, id) == NULL;
+}
+
 /* False: the connection has been cut. */
-static bool take_frame(struct connection *connection, const uint8_t *src, size_t length)
+static bool take_frame(struct connection *connection, const uint8_t *src, size_t length, bool too_late)
 {
     struct frames *frames = &connection->frames;
     const uint8_t type = src[3], flags = src[4];
@@ -82,7 +93,10 @@ static bool take_frame(struct connection *connection, const uint8_t *src, size_t
         frames->idle += length < SMALL && (flags & H2O_HTTP2_FRAME_FLAG_END_HEADERS) == 0;
         break;
     case H2O_HTTP2_FRAME_TYPE_DATA:
-        frames->idle += length < SMALL && (flags & H2O_HTTP2_FRAME_FLAG_END_STREAM) == 0;
+        if (too_late)
+            frames->idle += length < SMALL_LATE;
+        else
+            frames->idle += length < SMALL && (flags & H2O_HTTP2_FRAME_FLAG_END_STREAM) == 0;
         guard_arrived(connection->loop, length);
         break;
     case H2O_HTTP2_FRAME_TYPE_RST_STREAM:
@@ -112,11 +126,13 @@ static ssize_t on_frame(h2o_http2_conn_t *http2, const uint8_t *src, size_t size
     struct frames *frames = &connection->frames;
     if (connection->cut) /* for this frame or an earlier one */
         return H2O_HTTP2_ERROR_PROTOCOL_CLOSE_IMMEDIATELY;
+    bool too_late = false;
     if (size >= H2O_HTTP2_FRAME_HEADER_SIZE) {
         size_t length = (size_t)src[0] << 16 | (size_t)src[1] << 8 | src[2];
         /* The connection preface would be a frame that is too long. */
         if (length <= FRAME_MAX && size - H2O_HTTP2_FRAME_HEADER_SIZE >= length) {
-            if (!take_frame(connection, src, length))
+            too_late = comes_too_late(http2, src);
+            if (!take_frame(connection, src, length, too_late))
                 return H2O_HTTP2_ERROR_PROTOCOL_CLOSE_IMMEDIATELY;
             /* To be ignored (RFC 9113 section 4.1); h2o prints a line for each. */
             if (src[3] > H2O_HTTP2_FRAME_TYPE_CONTINUATION && http2->_headers_unparsed == NULL)
@@ -125,7 +141,8 @@ static ssize_t on_frame(h2o_http2_conn_t *http2, const uint8_t *src, size_t size
     }
     uint64_t before = faults(http2);
     ssize_t result = frames->expect(http2, src, size, err_desc);
-    frames->resets += (unsigned)(faults(http2) - before);
+    if (!too_late)
+        frames->resets += (unsigned)(faults(http2) - before);
     if (http2->_read_expect != on_frame) {
         frames->expect = http2->_read_expect;
         http2->_read_expect = on_frame;

@@ -105,6 +105,16 @@ def test_bodies_beside_a_batch_in_work_are_bounded_too(start_bridge, own_broker)
     assert SANITIZED or bridge.peak_kib() - before < 96 * 1024
 
 
+@pytest.mark.parametrize("flags, size", [(http2.END_STREAM, 0), (0, 1000)])
+def test_data_without_end_after_the_end_of_a_stream_is_cut_off(scene, flags, size):
+    target = _target(scene.bridge)
+    with Peer2(target) as peer:
+        peer.send(frame(http2.HEADERS, http2.END_HEADERS | http2.END_STREAM, 1, http2.head("/nothing")))
+        while peer.send(frame(http2.DATA, flags, 1, b" " * size) * 50):
+            pass
+        assert peer.cut
+
+
 # --- what is no attack
 
 
@@ -124,6 +134,18 @@ def test_an_honest_connection_is_not_cut(scene):
             out += frame(http2.RST_STREAM, 0, stream, struct.pack(">I", 8)) if number % 10 == 0 else b""
             assert peer.send(out)
             eventually(lambda: scene.bridge.metrics().sum("in_flight_bytes") == 0, what="answered")
+    assert scene.actions() == before
+
+
+def test_a_body_far_too_large_does_not_cost_its_neighbours_the_connection(scene):
+    """A proxy's: what is on its way when h2o resets the stream comes in frames as small as the proxy got them."""
+    before = scene.actions()
+    with Http2(scene.bridge.port) as client:
+        assert client.request("POST", ACTIVITY, [AUTH], b"[]").status == 200
+        stream = client.start("POST", ACTIVITY, [AUTH])
+        room = 16 * 1024 * 1024 - 65536  # of the stream's window
+        client.sock.sendall(frame(http2.DATA, 0, stream, b" " * 4096) * (room // 4096))
+        assert client.request("POST", ACTIVITY, [AUTH], b"[]").status == 200
     assert scene.actions() == before
 
 
