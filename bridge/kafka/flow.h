@@ -5,11 +5,12 @@
 // whoever comes then is better told at once to come again.
 //
 // Goes by evidence only. Batches are confirmed, but late: what waits, divided by what is confirmed in a
-// second (Little's law), is how long one more would wait. More are given up than confirmed: half as many
-// may wait, again and again, down to FLOW_LIMIT_MIN; then more by as many as are confirmed, and any number
-// once the limit has refused nobody for a while. What is confirmed is young, or nothing ends at all, or all
-// that waited has been confirmed: everybody may come; brokers may be changing leaders, or a burst has just
-// begun.
+// second (Little's law), is how long one more would wait. More are given up than confirmed, those that are
+// confirmed young counting four times, since a topic or a broker may be away and not concern them: half as
+// many may wait, again and again, down to FLOW_LIMIT_MIN; then more by as many as are confirmed, and any
+// number once the limit has refused nobody for a while. What is confirmed is young, or nothing ends at all,
+// or all that waited has been confirmed: everybody may come; brokers may be changing leaders, or a burst has
+// just begun.
 #ifndef BRIDGE_KAFKA_FLOW_H
 #define BRIDGE_KAFKA_FLOW_H
 
@@ -40,6 +41,7 @@ struct flow {
     unsigned since_halved, since_refused; /* slots */
     struct {
         uint64_t events, age_ms, length_ms;
+        uint64_t given_up; /* since the limit was halved */
     } slots[FLOW_SLOTS];
 };
 

@@ -216,6 +216,52 @@ START_TEST(some_that_fail_among_many_that_do_not_set_no_limit)
 }
 END_TEST
 
+/* One slot in which so many are given up and so many are confirmed, at that age. */
+static void give_up_beside(size_t given_up, size_t confirmed, uint64_t age_ms)
+{
+    flow_begin(&flow, given_up);
+    flow_end(&flow, given_up, false, 6000);
+    pass(confirmed, confirmed, age_ms);
+}
+
+/* Their topic or its broker is away, and what is for others is confirmed at once. */
+START_TEST(what_is_away_does_not_stop_the_others)
+{
+    flow_begin(&flow, 10000);
+    for (int i = 0; i < 4 * FLOW_SLOTS; i++) {
+        give_up_beside(i % 4 == 0 ? 1500 : 0, 100, 20);
+        ck_assert_int_eq((int)atomic_load(&flow.limit), i == 0 ? 5750 : 0);
+        if (i == 0) /* nothing else was known yet */
+            atomic_store(&flow.limit, 0);
+    }
+}
+END_TEST
+
+START_TEST(when_hardly_anything_is_confirmed_there_is_a_limit)
+{
+    flow_begin(&flow, 10000);
+    give_up_beside(401, 100, 20); /* young ones count four times */
+    ck_assert_int_eq((int)atomic_load(&flow.limit), 5200);
+    setup();
+    flow_begin(&flow, 10000);
+    give_up_beside(101, 100, 4000);
+    ck_assert_int_eq((int)atomic_load(&flow.limit), 5050);
+}
+END_TEST
+
+START_TEST(what_was_given_up_halves_the_limit_once)
+{
+    flow_begin(&flow, 100000);
+    give_up_beside(5000, 0, 0);
+    ck_assert_int_eq((int)atomic_load(&flow.limit), 52500);
+    for (int i = 1; i < FLOW_SLOTS; i++) {
+        ck_assert(!flow_admits(&flow, 17000));
+        pass(100, 100, 20);
+        ck_assert_int_eq((int)atomic_load(&flow.limit), 52500 + i * 100);
+    }
+}
+END_TEST
+
 START_TEST(what_fails_at_once_says_nothing)
 {
     flow_begin(&flow, 1000);
@@ -244,6 +290,9 @@ Suite *suite_flow(void)
     tcase_add_test(tests, the_limit_grows_while_it_refuses_and_goes_when_it_does_not);
     tcase_add_test(tests, the_limit_goes_when_nothing_is_under_way);
     tcase_add_test(tests, some_that_fail_among_many_that_do_not_set_no_limit);
+    tcase_add_test(tests, what_is_away_does_not_stop_the_others);
+    tcase_add_test(tests, when_hardly_anything_is_confirmed_there_is_a_limit);
+    tcase_add_test(tests, what_was_given_up_halves_the_limit_once);
     tcase_add_test(tests, what_fails_at_once_says_nothing);
     suite_add_tcase(suite, tests);
     return suite;
