@@ -178,7 +178,7 @@ class Ground:
         ]
         settings = merge({
             "endpoints": endpoints, "kafka": self.cluster.client_properties(), "log": {"level": "info"},
-            "limits": {"body_time": "1s"}, "shutdown": {"delay": "0s", "grace": "20s"},
+            "limits": {"body_time": "3s"}, "shutdown": {"delay": "0s", "grace": "20s"},
         }, STYLES[style])
         folder = self.folder / prefix
         folder.mkdir()
