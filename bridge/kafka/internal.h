@@ -261,6 +261,8 @@ struct record *dead_letter_expand(const struct kafka *kafka, struct record *reco
 /* One round: metadata, create what is missing, read limits. False when no broker answered, or
  * the limits were not told. */
 bool topics_round(struct kafka *kafka, bool read_limits, int timeout_ms);
+/* `durability: strict`, by what was read last of each topic that is there. Keeper thread. */
+void topics_judge_durability(struct kafka *kafka);
 /* First topic that is weaker than durability: strict, or NULL. */
 const char *topics_first_weak(const struct kafka *kafka);
 bool topics_start_keeper(struct kafka *kafka);

@@ -142,8 +142,7 @@ static size_t collect_missing(const struct kafka *kafka, int *missing)
     return count;
 }
 
-/* `durability: strict`, after the limits have been read. */
-static void judge_durability(struct kafka *kafka)
+void topics_judge_durability(struct kafka *kafka)
 {
     if (!strict(kafka))
         return;
@@ -262,7 +261,7 @@ bool topics_round(struct kafka *kafka, bool read_limits, int timeout_ms)
     if ((read_limits || any_unjudged(kafka)) && kafka->embedded == NULL) {
         complete = admin_read_limits(kafka, READ_LIMITS_MS);
         if (complete)
-            judge_durability(kafka);
+            topics_judge_durability(kafka);
         producers_follow_limits(kafka);
     }
     if ((unauthorized_count = count_unauthorized(kafka, &unauthorized)) > 0)

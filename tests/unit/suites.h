@@ -47,6 +47,7 @@
     X(signature)                                                                                            \
     X(simulate)                                                                                             \
     X(simulate_proof)                                                                                       \
+    X(topics)                                                                                               \
     X(validation)                                                                                           \
     X(verify)                                                                                               \
     X(watch)
