@@ -210,6 +210,21 @@ START_TEST(digests_are_sha256)
 }
 END_TEST
 
+/* Digests that begin alike are of different tokens. */
+START_TEST(every_byte_of_a_digest_counts)
+{
+    struct token_digest known[2];
+    for (size_t i = 0; i < 2; i++)
+        ck_assert(token_digest(slice_of(tokens[i]), &known[i]));
+    ck_assert(token_is_known(&known[1], known, 2));
+    for (size_t i = 0; i < TOKEN_DIGEST_SIZE; i++) {
+        struct token_digest other = known[1];
+        other.bytes[i] ^= 1;
+        ck_assert_msg(!token_is_known(&other, known, 2), "byte %zu", i);
+    }
+}
+END_TEST
+
 Suite *suite_auth(void)
 {
     Suite *suite = suite_create("auth");
@@ -224,6 +239,7 @@ Suite *suite_auth(void)
     tcase_add_test(tcase, what_is_configured_must_be_shown_together);
     tcase_add_test(tcase, a_signature_is_asked_for_with_recipients);
     tcase_add_test(tcase, digests_are_sha256);
+    tcase_add_test(tcase, every_byte_of_a_digest_counts);
     suite_add_tcase(suite, tcase);
     return suite;
 }
