@@ -62,6 +62,21 @@ START_TEST(an_error_fails_the_batch)
 }
 END_TEST
 
+/* Each endpoint is judged by the producers that serve it. */
+START_TEST(keeps_up_as_the_flow_of_its_deadline_says)
+{
+    struct producer_set sets[] = {{.deadline_ms = 7000}, {.deadline_ms = 17000}};
+    struct kafka two = {.sets = sets, .set_count = 2};
+    ck_assert(kafka_keeps_up(&two, 7000, 6000));
+    ck_assert(kafka_keeps_up(&two, 17000, 16000));
+    flow_begin(&sets[0].flow, 10);
+    atomic_store(&sets[0].flow.event_us, 500000); /* five seconds until it is written */
+    ck_assert(!kafka_keeps_up(&two, 7000, 6000));
+    ck_assert(kafka_keeps_up(&two, 7000, 7500));
+    ck_assert(kafka_keeps_up(&two, 17000, 6000));
+}
+END_TEST
+
 Suite *suite_delivery(void)
 {
     Suite *suite = suite_create("delivery");
@@ -70,6 +85,9 @@ Suite *suite_delivery(void)
     tcase_add_test(tcase, an_offset_is_a_confirmation);
     tcase_add_test(tcase, no_error_and_no_offset_is_none);
     tcase_add_test(tcase, an_error_fails_the_batch);
+    suite_add_tcase(suite, tcase);
+    tcase = tcase_create("admission");
+    tcase_add_test(tcase, keeps_up_as_the_flow_of_its_deadline_says);
     suite_add_tcase(suite, tcase);
     return suite;
 }
