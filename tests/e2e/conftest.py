@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 pytest.register_assert_rewrite("harness")
 
 from harness import http  # noqa: E402
+from harness.answers_changed import AnswersChanged  # noqa: E402
 from harness.bridge import Bridge, binary  # noqa: E402
 from harness.broker import Broker  # noqa: E402
 from harness.certificates import Authority  # noqa: E402
@@ -52,6 +53,22 @@ def own_broker():
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def way():
+    """A way to Kafka on which answers can be changed."""
+    made = AnswersChanged()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def broker_behind(way, own_broker):
+    """The broker that is reached on it."""
+    broker = own_broker(start=False, advertised_listeners=f"PLAINTEXT://127.0.0.1:{way.port}")
+    way.target = broker.port
+    return broker.start()
 
 
 @pytest.fixture(scope="session")

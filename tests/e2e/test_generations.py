@@ -4,7 +4,7 @@
 import pytest
 
 from harness.answers_changed import (
-    CLUSTER_AUTHORIZATION_FAILED, INIT_PRODUCER_ID, OUT_OF_ORDER_SEQUENCE_NUMBER, PRODUCE, AnswersChanged,
+    CLUSTER_AUTHORIZATION_FAILED, INIT_PRODUCER_ID, OUT_OF_ORDER_SEQUENCE_NUMBER, PRODUCE,
 )
 from harness.bridge import ACTIVITY, SLOW
 from harness.load import Load
@@ -16,20 +16,6 @@ pytestmark = pytest.mark.fault
 DEADLINE = 17
 MARGIN = 0.8 * SLOW
 REPLACED = "a Kafka producer failed for good and is replaced"
-
-
-@pytest.fixture
-def way():
-    made = AnswersChanged()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def broker_behind(way, own_broker):
-    broker = own_broker(start=False, advertised_listeners=f"PLAINTEXT://127.0.0.1:{way.port}")
-    way.target = broker.port
-    return broker.start()
 
 
 def _restarts(bridge):

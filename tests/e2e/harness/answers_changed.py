@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A way to Kafka on which some of its answers are changed, so that a client sees errors that no broker gives on demand.
+"""A way to Kafka on which some of its answers are changed or lost, so that a client sees what no broker does on demand.
 
 Give the broker `advertised.listeners` with this port, and the client this port as bootstrap. Requests and
 answers: https://kafka.apache.org/protocol, Produce and InitProducerId."""
@@ -11,8 +11,8 @@ import threading
 
 from harness.ports import release_port, take_port
 
-PRODUCE, INIT_PRODUCER_ID = 0, 22
-OUT_OF_ORDER_SEQUENCE_NUMBER, CLUSTER_AUTHORIZATION_FAILED = 45, 31
+PRODUCE, INIT_PRODUCER_ID, DESCRIBE_CONFIGS = 0, 22, 32
+MESSAGE_TOO_LARGE, OUT_OF_ORDER_SEQUENCE_NUMBER, CLUSTER_AUTHORIZATION_FAILED = 10, 45, 31
 
 
 def _produce_error_at(answer, version):
@@ -33,6 +33,7 @@ class AnswersChanged:
         self.port = take_port()
         self.target = None  # the broker's port, set before the first client comes
         self._wanted = collections.defaultdict(list)  # api -> error codes of the next answers
+        self._withheld = set()  # apis
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", self.port), backlog=64)
         threading.Thread(target=self._accept, daemon=True).start()
@@ -41,6 +42,11 @@ class AnswersChanged:
         """The next answers to this request carry this error, whatever the broker said or did."""
         with self._lock:
             self._wanted[api] += [code] * times
+
+    def withhold(self, api):
+        """From now on no answer to this request arrives."""
+        with self._lock:
+            self._withheld.add(api)
 
     def left(self, api):
         with self._lock:
@@ -72,8 +78,8 @@ class AnswersChanged:
             with source.makefile("rb") as stream:
                 while len(head := stream.read(4)) == 4:
                     frame = bytearray(stream.read(struct.unpack(">i", head)[0]))
-                    look(frame, asked)
-                    sink.sendall(head + frame)
+                    if look(frame, asked):
+                        sink.sendall(head + frame)
         except OSError:
             pass
         for one in (source, sink):
@@ -86,10 +92,13 @@ class AnswersChanged:
         api, version = asked.pop(struct.unpack_from(">i", answer)[0])
         with self._lock:
             code = self._wanted[api].pop(0) if self._wanted[api] else None
+            passed_on = api not in self._withheld
         if code is not None:
             struct.pack_into(">h", answer, ERROR_AT[api](answer, version), code)
+        return passed_on
 
 
 def _remember(request, asked):
     api, version, number = struct.unpack_from(">hhi", request)
     asked[number] = (api, version)
+    return True
