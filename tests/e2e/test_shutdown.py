@@ -3,12 +3,12 @@
 
 import signal
 import threading
-import threading
 import time
 
 import pytest
 
 from harness import events
+from harness.answers import assert_error
 from harness.bridge import ACTIVITY, ADOBE, SLOW, TOKEN
 from harness.http import CLIENTS, Closed, Http1, Http2, head
 from harness.load import Load
@@ -65,6 +65,51 @@ def test_drain_that_takes_longer_than_its_grace_ends_too(broker, start_bridge):
         bridge.wait(10)
         assert time.monotonic() - started <= 2 + 3 * SLOW
     flight.client.close()
+
+
+class HalfSent:
+    """A request whose head and a piece of its body are there."""
+
+    def __init__(self, bridge):
+        self.body, self.ids = events.activities(3)
+        self.client = Http1(bridge.port)
+        before = bridge.metrics().sum("connections")
+        self.client.send(head("POST", ACTIVITY, [("Authorization", TOKEN)], len(self.body)) + self.body[:20])
+        eventually(lambda: bridge.metrics().sum("connections") > before, what="it is connected")
+
+    def finish(self):
+        self.client.send(self.body[20:])
+        with self.client:
+            return self.client.answer()
+
+
+def test_request_that_is_whole_long_after_the_end_began_is_told_to_come_again(start_bridge, reader):
+    bridge = start_bridge()
+    before = reader.ends(bridge.prefix)
+    half = HalfSent(bridge)
+    bridge.signal(signal.SIGTERM)
+    eventually(lambda: _refused(bridge.port), what="listeners are closed")
+    closed = time.monotonic()
+    eventually(lambda: time.monotonic() - closed > 1.5)  # what HTTP/2 peers need to be told is over (CLOSING_TAKES_MS)
+    assert_error(half.finish(), 503, "shutting_down")
+    assert bridge.wait() == 0
+    assert reader.ends(bridge.prefix) == before
+
+
+@pytest.mark.fault
+def test_request_that_is_whole_after_the_grace_is_told_to_come_again(broker, start_bridge, reader):
+    """While Kafka is waited for, nothing more is handed to it."""
+    bridge = start_bridge({"shutdown": {"grace": "0s"}})
+    bridge.allow_errors = True
+    with broker.paused():
+        flight = InFlight(bridge, "1.1")
+        half = HalfSent(bridge)
+        bridge.signal(signal.SIGTERM)
+        eventually(lambda: _refused(bridge.port), what="listeners are closed")
+        assert_error(half.finish(), 503, "shutting_down")
+        bridge.wait(10)
+    flight.client.close()
+    assert not {record.header("ce_id") for record in reader.read(bridge.prefix)} & set(half.ids)
 
 
 def test_delay_keeps_the_listeners_open(start_bridge):
