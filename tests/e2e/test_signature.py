@@ -274,6 +274,16 @@ def test_one_foreign_event_refuses_the_whole_batch(bridge, signers, nothing_in_k
     assert_unavailable(answer, "unknown_recipient")
 
 
+@pytest.mark.parametrize("at", [0, 1, 2], ids=["first", "second", "last"])
+def test_foreign_event_is_seen_wherever_it_stands(bridge, signers, nothing_in_kafka, at):
+    """Recipients differ, so that each one has to be looked at."""
+    recipients = [OURS, "second", OURS]
+    recipients[at] = OTHERS
+    body = "[" + ",".join(events.cloud_event(members=f',"recipientclientid":"{one}"') for one in recipients) + "]"
+    answer = post(bridge, body.encode(), signed(body.encode(), *signers))
+    assert_unavailable(answer, "unknown_recipient")
+
+
 def test_log_tells_which_recipient(bridge, signers):
     stranger = "stranger-" + uuid.uuid4().hex[:12]
     body = events.addressed(1, stranger)[0]
