@@ -164,9 +164,10 @@ def test_request_that_stops_half_way_is_cut_off(start_bridge, hasty_settings, se
 
 
 def _trickle(client, data):
-    """A byte every 100 ms until the server has enough."""
+    """A byte every 100 ms until the server has enough, or clearly never will."""
     client.sock.settimeout(0.1)
-    while True:
+    end = time.monotonic() + 10 * SLOW
+    while time.monotonic() < end:
         try:
             client.send(data)
             if not client.sock.recv(4096):
@@ -195,7 +196,8 @@ def test_trickle_over_http2_is_cut_off(start_bridge, hasty_settings):
         client.sock.settimeout(0.1)
 
         def trickle():
-            while True:
+            end = time.monotonic() + 10 * SLOW
+            while time.monotonic() < end:
                 try:
                     client.send(stream, b" ")
                     if client._streams[stream]["reset"] is not None:
