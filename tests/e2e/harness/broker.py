@@ -11,7 +11,7 @@ import tempfile
 
 from confluent_kafka.admin import AdminClient
 
-from harness import ENDS_WITH_US
+from harness import ENDS_WITH_US, stop
 from harness.ports import release_port, take_port
 from harness.waits import eventually
 
@@ -127,7 +127,7 @@ class Broker:
         return AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
 
     def pause(self):
-        self._process.send_signal(signal.SIGSTOP)
+        stop(self._process)
 
     def resume(self):
         self._process.send_signal(signal.SIGCONT)

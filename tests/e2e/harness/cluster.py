@@ -17,7 +17,7 @@ import tempfile
 
 from confluent_kafka.admin import AdminClient
 
-from harness import spawn, wire
+from harness import spawn, stop, wire
 from harness.broker import kafka_libs, kafka_version
 from harness.ports import release_port, take_port
 from harness.tcp_proxy import Loop, Proxy
@@ -137,7 +137,7 @@ class Node:
         self.stopped = False
 
     def pause(self):
-        self._process.send_signal(signal.SIGSTOP)
+        stop(self._process)
         self.stopped = True
 
     def resume(self):

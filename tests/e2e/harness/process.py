@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 
-from harness import spawn
+from harness import spawn, stop
 from harness.ports import release_port, take_port
 from harness.waits import eventually
 
@@ -33,7 +33,7 @@ class Process:
         return self
 
     def pause(self):
-        self._process.send_signal(signal.SIGSTOP)
+        stop(self._process)
 
     def resume(self):
         self._process.send_signal(signal.SIGCONT)
