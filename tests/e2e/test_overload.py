@@ -67,7 +67,7 @@ def test_more_than_kafka_takes(start_bridge, narrow):
         proxy.heal()
         print(f"let in {len(admitted())}, of these 200 {admitted().count(200)}; refused {len(refused())}")
         assert {one.status for one in refused()} == {503}
-        assert bridge.metrics().sum("batches_total", outcome="overloaded") == len(refused())
+        assert bridge.metrics().sum("batches_total", outcome="overloaded") >= len(refused()) > 0
         waited = [one["duration_ms"] for one in bridge.logged("does not keep up") if one["duration_ms"] > 2000 * SLOW]
         assert not waited, f"told only after waiting for Kafka: {waited[:5]}"
 

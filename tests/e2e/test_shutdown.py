@@ -72,8 +72,8 @@ class HalfSent:
 
     def __init__(self, bridge):
         self.body, self.ids = events.activities(3)
-        self.client = Http1(bridge.port)
         before = bridge.metrics().sum("connections")
+        self.client = Http1(bridge.port)
         self.client.send(head("POST", ACTIVITY, [("Authorization", TOKEN)], len(self.body)) + self.body[:20])
         eventually(lambda: bridge.metrics().sum("connections") > before, what="it is connected")
 
