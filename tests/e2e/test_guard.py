@@ -164,6 +164,15 @@ def _fields(count):
     return [(f"x-{number}", "v" * 200) for number in range(count)]
 
 
+def _wait_for_the_answer(peer):
+    peer.sock.settimeout(10)
+    answer = b""
+    while b'"events":0' not in answer:
+        more = peer.sock.recv(4096)
+        assert more, answer
+        answer += more
+
+
 @pytest.mark.parametrize("count, served", [(99, True), (100, False)])
 def test_a_hundred_header_fields_over_http2(scene, count, served):
     """With the token; 99 of 200 bytes and more come in several frames."""
@@ -179,12 +188,7 @@ def test_a_hundred_header_fields_over_http2(scene, count, served):
             peer.wait_cut()
             assert peer.cut
             return
-        peer.sock.settimeout(10)
-        answer = b""
-        while b'"events":0' not in answer:
-            more = peer.sock.recv(4096)
-            assert more, answer
-            answer += more
+        _wait_for_the_answer(peer)
 
 
 def test_padding_and_priority_of_a_head_are_no_fields(scene):
@@ -193,12 +197,7 @@ def test_padding_and_priority_of_a_head_are_no_fields(scene):
     padded = b"\xc8" + struct.pack(">IB", 0, 15) + block + b"\xa0" * 200  # 200 bytes that would be as many fields
     with Peer2(target, reads=False) as peer:
         peer.send(frame(http2.HEADERS, http2.END_HEADERS | 0x28, 1, padded) + frame(http2.DATA, 1, 1, b"[]"))
-        peer.sock.settimeout(10)
-        answer = b""
-        while b'"events":0' not in answer:
-            more = peer.sock.recv(4096)
-            assert more, answer
-            answer += more
+        _wait_for_the_answer(peer)
 
 
 def test_preface_byte_by_byte(scene):
