@@ -28,6 +28,7 @@ struct frames {
     size_t head_bytes;      /* of it */
     unsigned idle;          /* frames that brought nothing, less what time and requests allow */
     unsigned resets;        /* streams reset by the peer, or by h2o for its fault; less what time allows */
+    bool begun;             /* the preface has come */
 };
 
 struct connection {
@@ -43,6 +44,7 @@ struct connection {
     uint64_t accepted_ms;
     uint64_t receiving_ms; /* first byte of an HTTP/1 request that is not complete; 0: none */
     uint64_t idle_ms;      /* since when nothing happens; 0: something does */
+    uint64_t goaway_ms;    /* HTTP/2: when its peer was told to begin nothing more; 0: it was not */
     bool had_request;      /* the first one has been handed over */
     bool proven;           /* one was let in by its proof */
     bool cut;
@@ -64,5 +66,11 @@ void guard_cut(struct connection *connection, enum guard_action action);
 void frames_watch(struct connection *connection, h2o_http2_conn_t *http2);
 /* Once a tick: time allows some more. */
 void frames_tick(struct connection *connection);
+
+/* goaway.c */
+/* HTTP/2: tells the peer, once, to begin nothing more here. */
+void goaway_begin(struct connection *connection);
+/* Once a tick: closes the connection when its peer has been told, and its last stream has ended. */
+void goaway_tick(struct connection *connection, uint64_t now_ms);
 
 #endif

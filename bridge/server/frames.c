@@ -141,6 +141,7 @@ static ssize_t on_frame(h2o_http2_conn_t *http2, const uint8_t *src, size_t size
     }
     uint64_t before = faults(http2);
     ssize_t result = frames->expect(http2, src, size, err_desc);
+    frames->begun = frames->begun || result > 0;
     if (!too_late)
         frames->resets += (unsigned)(faults(http2) - before);
     if (http2->_read_expect != on_frame) {

@@ -193,21 +193,6 @@ static bool is_http2(const h2o_req_t *req)
     return req->conn->callbacks->push_path != NULL; /* h2o's own way to tell them apart */
 }
 
-void guard_retire(h2o_req_t *req)
-{
-    req->http1_is_persistent = 0;
-    if (!is_http2(req))
-        return;
-    /* What h2o does at its second GOAWAY, which it has for all connections of a loop only. */
-    struct st_h2o_http2_conn_t *http2 = (struct st_h2o_http2_conn_t *)req->conn;
-    if (http2->state != H2O_HTTP2_CONN_STATE_OPEN)
-        return;
-    h2o_http2_encode_goaway_frame(&http2->_write.buf, http2->pull_stream_ids.max_open, H2O_HTTP2_ERROR_NONE,
-                                  (h2o_iovec_t){NULL, 0});
-    h2o_http2_conn_request_write(http2);
-    http2->state = H2O_HTTP2_CONN_STATE_HALF_CLOSED;
-}
-
 static uint32_t stream_id_of(h2o_req_t *req)
 {
     return H2O_STRUCT_FROM_MEMBER(h2o_http2_stream_t, req, req)->stream_id;
@@ -335,6 +320,9 @@ static void look_at(struct tick *tick, struct connection *connection)
     } else if (connection->protocol == PROTOCOL_HTTP2) {
         forget_unseen(connection);
         frames_tick(connection);
+        if (tick->loop->closing_ms != 0)
+            goaway_begin(connection);
+        goaway_tick(connection, tick->now_ms);
     } else if (connection->unanswered == 0 && connection->socket->input->size > 0) {
         arriving = true;
         if (connection->receiving_ms == 0)
@@ -350,13 +338,12 @@ static void look_at(struct tick *tick, struct connection *connection)
     } else if (connection->idle_ms == 0) {
         connection->idle_ms = tick->now_ms;
     } else {
-        /* While closing, HTTP/2 peers are told first: h2o's second GOAWAY comes after 1 s, and until
-         * then a stream may still come. */
+        /* While closing, HTTP/2 peers are told first, and until the last GOAWAY a stream may still come. */
         uint64_t closing_ms = tick->loop->closing_ms;
         uint64_t since_ms = connection->idle_ms > closing_ms ? connection->idle_ms : closing_ms;
         uint64_t allowed_ms = config->limits.idle_time_ms;
         if (closing_ms != 0)
-            allowed_ms = connection->protocol == PROTOCOL_HTTP2 ? 1500 : 2 * TICK_MS;
+            allowed_ms = connection->protocol == PROTOCOL_HTTP2 ? GOAWAY_TAKES_MS + 500 : 2 * TICK_MS;
         if (tick->now_ms - since_ms > allowed_ms)
             guard_cut(connection, GUARD_IDLE);
     }

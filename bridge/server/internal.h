@@ -18,10 +18,13 @@
 /* How often each loop looks at deadlines and connections. */
 #define TICK_MS 50
 
-/* For so long after the listeners have closed, a request on a connection that is open still is served:
- * it crossed our GOAWAY or close on its way (RFC 9113 section 6.8; h2o's final GOAWAY comes after 1 s).
- * Later ones are answered 503. */
-#define CLOSING_TAKES_MS 1200
+/* Between the first GOAWAY and the last: a request may have crossed the first one (RFC 9113 section 6.8).
+ * More than the way there and back takes. */
+#define GOAWAY_TAKES_MS 1000
+
+/* For so long after the listeners have closed, a request on a connection that is open still is served: it
+ * crossed our GOAWAY or close on its way. Later ones are answered 503. */
+#define CLOSING_TAKES_MS (GOAWAY_TAKES_MS + 200)
 
 /* h2o's own limit lies this far above limits.body: a body between the two is
  * answered 413 by us on both protocols, beyond it h2o cuts in its own way. */
@@ -241,9 +244,6 @@ struct peer *guard_peer(struct connection *connection);
 size_t guard_listener(const struct connection *connection);
 /* Whether it was accepted by another configuration than this one. */
 bool guard_is_old(const struct connection *connection, const struct site *site);
-/* The answer to this request is the last on its connection, but for those that are in work: whoever comes
- * again does so on another. */
-void guard_retire(h2o_req_t *req);
 /* A request of the connection has been let in; whether one was before. */
 void guard_prove(struct connection *connection);
 bool guard_is_proven(const struct connection *connection);
@@ -273,6 +273,11 @@ void guard_cut_all(struct loop *loop);
 
 /* Would a body of n more bytes, with all that is buffered and in flight, stay below limits.in_flight? */
 bool guard_fits(const struct server *server, size_t n);
+
+/* goaway.c */
+/* The connection of this request ends with the answer to it, HTTP/2 when all that is under way there is
+ * answered, too: whoever comes again does so on another. */
+void goaway_after(h2o_req_t *req);
 
 /* http1_head.c */
 /* False when the head, as it came over the wire, has two lengths, a length beside a

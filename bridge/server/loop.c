@@ -38,12 +38,13 @@ static void close_acceptors(struct loop *loop)
     loop->acceptor_count = 0;
 }
 
-/* SERVER_CLOSING has been set: no new connections, GOAWAY on the open ones. */
+/* SERVER_CLOSING has been set: no new connections; on the open ones, Connection: close with the next answer
+ * of HTTP/1, and the tick sends a GOAWAY over HTTP/2. */
 static void begin_closing(struct loop *loop, uint64_t now_ms)
 {
     loop->closing_ms = now_ms;
     close_acceptors(loop);
-    h2o_context_request_shutdown(&loop->context);
+    loop->context.shutdown_requested = 1;
 }
 
 bool loop_refuses(const struct loop *loop)
@@ -124,8 +125,7 @@ static void *loop_main(void *data)
         h2o_evloop_run(loop->context.loop, 1000);
         guard_keep_up(loop);
     }
-    /* The context stays: h2o 2.2.5 cannot dispose of one that has been shut down
-     * gracefully (its timer is still linked and an assertion fails). The process ends now. */
+    /* The context stays, in case a connection does not end below. The process ends now. */
     close_acceptors(loop);
     h2o_socket_read_stop(loop->timer);
     h2o_socket_close(loop->timer);

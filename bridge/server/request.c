@@ -367,7 +367,7 @@ static void request_judge(struct request *request)
         request_admit(request);
     } else {
         if (shown.old_connection && request->endpoint->config->client_name_count > 0)
-            guard_retire(request->req);
+            goaway_after(request->req);
         refuse(request, verdict, reason, SLICE_ABSENT);
         request_end(request);
     }

@@ -68,8 +68,6 @@ static void configure_h2o(struct server *server)
     /* The guard keeps these times; h2o's own are the wall clock's and come second. */
     server->h2o.http1.req_timeout = config->limits.idle_time_ms + config->limits.body_time_ms + 5000;
     server->h2o.http2.idle_timeout = config->limits.idle_time_ms + config->limits.body_time_ms + 5000;
-    /* The guard and server_drain end connections; a reload can lengthen shutdown.grace, up to 10 min. */
-    server->h2o.http2.graceful_shutdown_timeout = 601000;
     server->h2o.http1.upgrade_to_http2 = 0; /* accept.c chooses; Upgrade: h2c is gone from HTTP (RFC 9113) */
     server->data_hosts[0] = add_host(server, "data", endpoint_on_request);
     server->admin_hosts[0] = add_host(server, "admin", admin_on_request);

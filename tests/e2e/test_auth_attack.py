@@ -106,6 +106,22 @@ def test_connection_from_before_its_certificate_was_revoked(listener, http_versi
         assert post(client).status == 200
 
 
+def test_upload_on_a_connection_that_is_sent_away_ends_well(listener):
+    with listener.connect(http.HTTP2, listener.authority.issue(dns=[NAME])) as client:
+        assert post(client, [("authorization", TOKEN)]).status == 200
+        body, ids = events.activities(2)
+        upload = client.start("POST", ACTIVITY, [("authorization", TOKEN)])
+        client.send(upload, body[:20])
+        listener.want()
+        assert_unavailable(post(client))
+        while not client.goaway:
+            client.pump()
+        client.send(upload, body[20:], end=True)
+        answer = client.answer(upload)
+        assert (answer.status, answer.json()["delivered"]) == (200, len(ids))
+        client.wait_closed(5)
+
+
 def test_other_endpoints_of_an_old_connection_go_on(listener, http_version):
     with listener.connect(http_version, None) as client:
         listener.want()

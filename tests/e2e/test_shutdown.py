@@ -147,6 +147,27 @@ def test_http2_that_has_been_idle_gets_goaway_first(start_bridge):
     assert bridge.wait() == 0
 
 
+def test_http2_upload_across_the_end_is_told_to_come_again(start_bridge, reader):
+    """What is still on its way when the time for it is over gets its answer, too: not a stream that says nothing."""
+    bridge = start_bridge()
+    body, _ = events.activities(3)
+    before = reader.ends(bridge.prefix)
+    with Http2(bridge.port) as client:
+        stream = client.start("POST", ACTIVITY, [("Authorization", TOKEN)])
+        client.send(stream, body[:20])
+        eventually(lambda: bridge.metrics().sum("connections", protocol="http2") == 1)
+        bridge.signal(signal.SIGTERM)
+        while not client.goaway:
+            client.pump()
+        told = time.monotonic()
+        eventually(lambda: time.monotonic() - told > 1.5)  # CLOSING_TAKES_MS
+        client.send(stream, body[20:], end=True)
+        assert_error(client.answer(stream), 503, "shutting_down")
+        client.wait_closed(15)
+    assert bridge.wait() == 0
+    assert reader.ends(bridge.prefix) == before
+
+
 def test_health_can_be_asked_until_the_very_end(start_bridge):
     """Probes go on while the bridge ends; its exit status is still 0."""
     bridge = start_bridge()
