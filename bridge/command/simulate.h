@@ -124,6 +124,7 @@ uint64_t latency_percentile(const struct latency *latency, double share);
 enum answer_count { ANSWER_EVENTS, ANSWER_DELIVERED, ANSWER_DUPLICATES, ANSWER_DEAD_LETTERED, ANSWER_COUNT };
 
 #define REPORT_STATUS_MAX 1000
+#define REPORT_REASONS_MAX 8
 
 struct report {
     uint64_t batches, events;             /* begun */
@@ -133,13 +134,20 @@ struct report {
     uint64_t retries;
     uint64_t statuses[REPORT_STATUS_MAX]; /* answers by status; 0: no answer */
     uint64_t answers[ANSWER_COUNT];       /* sums over the bodies of 2xx answers */
-    char no_answer[128];                  /* why there was none, the last time */
-    uint64_t elapsed_us;                  /* first intended time to the last answer */
+    struct {
+        const char *reason; /* a literal */
+        uint64_t count;
+    } no_answer[REPORT_REASONS_MAX]; /* why there was none; those without a place here are counted in the last
+                                      */
+    uint64_t elapsed_us;             /* first intended time to the last answer */
     struct latency latency;
 };
 
 /* Adds the numbers of one 2xx answer's body, which is terminated. */
 void report_take_answer(struct report *report, const char *body);
+
+/* Counts an attempt without an answer; the reason is a literal. */
+void report_take_no_answer(struct report *report, const char *reason);
 
 /* What the result names besides the counts. */
 struct report_context {

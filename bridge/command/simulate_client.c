@@ -408,7 +408,10 @@ bool client_next_result(struct client *client, struct client_result *result)
             curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &result->status);
             curl_easy_getinfo(slot->easy, CURLINFO_HTTP_VERSION, &version);
         } else {
-            result->no_answer = curl_easy_strerror(code);
+            /* One that has waited for a connection all the time says nothing of the receiver's. */
+            result->no_answer = code == CURLE_OPERATION_TIMEDOUT && slot->begun_us == 0
+                                    ? "Timeout without a connection"
+                                    : curl_easy_strerror(code);
         }
         uint64_t begun_us = slot->begun_us > 0 ? slot->begun_us : clock_monotonic_us();
         result->queued_us = begun_us - slot->delivery.sent_us;

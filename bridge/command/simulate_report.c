@@ -77,6 +77,16 @@ void report_take_answer(struct report *report, const char *body)
     }
 }
 
+void report_take_no_answer(struct report *report, const char *reason)
+{
+    size_t i = 0;
+    while (i < REPORT_REASONS_MAX - 1 && report->no_answer[i].reason != NULL &&
+           strcmp(report->no_answer[i].reason, reason) != 0)
+        i++;
+    report->no_answer[i].reason = i < REPORT_REASONS_MAX - 1 ? reason : "others";
+    report->no_answer[i].count++;
+}
+
 static double milliseconds(uint64_t us)
 {
     return (double)us / 1000;
@@ -114,8 +124,13 @@ static void print_text(const struct report *report, const struct report_context 
         if (report->statuses[i] > 0)
             fprintf(out, " %zu: %" PRIu64, i, report->statuses[i]);
     }
-    if (report->statuses[0] > 0)
-        fprintf(out, " none: %" PRIu64 " (%s)", report->statuses[0], report->no_answer);
+    if (report->statuses[0] > 0) {
+        fprintf(out, " none: %" PRIu64 " (", report->statuses[0]);
+        for (size_t i = 0; i < REPORT_REASONS_MAX && report->no_answer[i].reason != NULL; i++)
+            fprintf(out, "%s%s: %" PRIu64, i > 0 ? ", " : "", report->no_answer[i].reason,
+                    report->no_answer[i].count);
+        fputc(')', out);
+    }
     fprintf(out, "\nretries       %" PRIu64 "\n", report->retries);
     fprintf(out, "they said    ");
     for (size_t i = 0; i < ANSWER_COUNT; i++)
@@ -176,8 +191,13 @@ static void print_json(const struct report *report, const struct report_context 
         }
     }
     if (report->statuses[0] > 0) {
-        fprintf(out, "%s\"none\":%" PRIu64 "},\"no_answer\":", comma, report->statuses[0]);
-        put_json_string(out, report->no_answer);
+        fprintf(out, "%s\"none\":%" PRIu64 "},\"no_answer\":{", comma, report->statuses[0]);
+        for (size_t i = 0; i < REPORT_REASONS_MAX && report->no_answer[i].reason != NULL; i++) {
+            fputs(i > 0 ? "," : "", out);
+            put_json_string(out, report->no_answer[i].reason);
+            fprintf(out, ":%" PRIu64, report->no_answer[i].count);
+        }
+        fputc('}', out);
     } else {
         fputc('}', out);
     }

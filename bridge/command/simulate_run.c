@@ -146,7 +146,7 @@ static void run_take_result(struct run *run, const struct client_result *result)
     long status = result->status < REPORT_STATUS_MAX ? result->status : 0;
 
     if (status == 0)
-        snprintf(report->no_answer, sizeof report->no_answer, "%s", result->no_answer);
+        report_take_no_answer(report, result->no_answer);
     if (status > 0 && run->options->http2 && !result->http2 && !run->version_warned) {
         run->version_warned = true;
         fprintf(stderr, "marketo-bridge simulate: the receiver answers in HTTP/1.1, not HTTP/2\n");

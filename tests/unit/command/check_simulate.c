@@ -428,7 +428,10 @@ START_TEST(the_result_is_json_whatever_the_names)
     report.statuses[200] = 2;
     report.statuses[503] = 1;
     report.statuses[0] = 4;
-    snprintf(report.no_answer, sizeof report.no_answer, "Timeout was reached");
+    report_take_no_answer(&report, "Timeout was reached");
+    report_take_no_answer(&report, "Couldn't connect");
+    report_take_no_answer(&report, "Timeout was reached");
+    report_take_no_answer(&report, "Timeout was reached");
     report.elapsed_us = 2000000;
     report.delivered_events = 50;
     latency_add(&report.latency, 1500);
@@ -442,7 +445,8 @@ START_TEST(the_result_is_json_whatever_the_names)
     ck_assert_double_eq(number_of(file, "status"), 200);
     ck_assert_double_eq(number_of(object_of(json, "statuses"), "503"), 1);
     ck_assert_double_eq(number_of(object_of(json, "statuses"), "none"), 4);
-    ck_assert_str_eq(text_of(json, "no_answer"), "Timeout was reached");
+    ck_assert_double_eq(number_of(object_of(json, "no_answer"), "Timeout was reached"), 3);
+    ck_assert_double_eq(number_of(object_of(json, "no_answer"), "Couldn't connect"), 1);
     ck_assert_double_eq(number_of(object_of(json, "answers"), "events"), 25);
     ck_assert_double_eq(number_of(object_of(json, "answers"), "delivered"), 22);
     ck_assert_double_eq(number_of(object_of(json, "answers"), "dead_lettered"), 3);
@@ -452,8 +456,22 @@ START_TEST(the_result_is_json_whatever_the_names)
     free(text);
 
     text = print_report(&report, &context, false);
-    ck_assert_ptr_nonnull(strstr(text, "answers       200: 2 503: 1 none: 4 (Timeout was reached)\n"));
+    ck_assert_ptr_nonnull(
+        strstr(text, "answers       200: 2 503: 1 none: 4 (Timeout was reached: 3, Couldn't connect: 1)\n"));
     ck_assert_ptr_nonnull(strstr(text, "events: 25 delivered: 22 duplicates: 0 dead_lettered: 3\n"));
+    free(text);
+}
+END_TEST
+
+START_TEST(more_reasons_than_there_is_room_for_are_counted_together)
+{
+    static struct report report;
+    static const char *const reasons[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "a"};
+    const struct report_context context = {.sender = "adobe-io", .url = "http://x/", .http = "2"};
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++, report.statuses[0]++)
+        report_take_no_answer(&report, reasons[i]);
+    char *text = print_report(&report, &context, false);
+    ck_assert_ptr_nonnull(strstr(text, "none: 10 (a: 2, b: 1, c: 1, d: 1, e: 1, f: 1, g: 1, others: 2)\n"));
     free(text);
 }
 END_TEST
@@ -479,6 +497,7 @@ Suite *suite_simulate(void)
     tcase_add_test(tcase, percentiles_are_within_a_hundredth);
     tcase_add_test(tcase, percentiles_take_any_value);
     tcase_add_test(tcase, the_result_is_json_whatever_the_names);
+    tcase_add_test(tcase, more_reasons_than_there_is_room_for_are_counted_together);
     suite_add_tcase(suite, tcase);
     return suite;
 }
