@@ -357,6 +357,7 @@ struct client *client_create(const struct simulate_options *options, const struc
 /* Gives up what is under way. */
 void client_free(struct client *client);
 
+/* There is no place for another request, on a connection that is open or on one that may be opened. */
 bool client_is_full(const struct client *client);
 size_t client_in_flight(const struct client *client);
 
@@ -373,7 +374,6 @@ struct client_result {
     long status;           /* 0: no answer */
     const char *no_answer; /* why; a literal */
     const char *answer;    /* the body's first part, terminated; valid until the next call */
-    uint64_t queued_us;    /* how long it waited for a place on another's connection, before it went out */
     bool http2;
 };
 

@@ -2,6 +2,10 @@
 //
 // The requests of a simulation, through libcurl's event interface; main thread.
 //
+// A request is handed over when there is a place for it: on a connection that is ready, or on one that it may
+// open. libcurl would let it wait, too, but at times until another request is answered, and the time that the
+// sender allows for the answer would run meanwhile.
+//
 // Cleartext HTTP/2 needs care: libcurl 7.88 starts HTTP/2 anew on a connection that
 // already speaks it whenever a request asks for prior knowledge, which breaks the
 // connection. So prior knowledge is asked for only together with a fresh
@@ -36,6 +40,14 @@ enum slot_header {
     HEADER_COUNT = HEADER_KEY_PATH + PROOF_PAIRS
 };
 
+/* What a request has to do with its connection. */
+enum slot_way {
+    SLOT_JOINS,    /* takes one that is there; over HTTP/1.1, what libcurl sees fit */
+    SLOT_OPENS,    /* is going to open one */
+    SLOT_CONNECTS, /* has opened it, and it is not ready yet */
+    SLOT_WAYS
+};
+
 /* One request under way at a time. */
 struct slot {
     struct slot *next_free;
@@ -43,10 +55,8 @@ struct slot {
     CURL *easy;
     struct delivery delivery;
     bool busy;
-    bool fresh;         /* may open a connection */
-    bool wanted_socket; /* was not allowed to */
-    bool opening;       /* is going to open one, counted in the client's `opening` */
-    uint64_t begun_us;  /* when it opened a connection or had a place on one; 0: it waits in libcurl still */
+    enum slot_way way;
+    bool wanted_socket; /* for a new connection, and was not allowed to */
     char *body;
     /* Linked anew for each attempt; the texts are patched in place. */
     struct curl_slist headers[HEADER_COUNT];
@@ -62,10 +72,10 @@ struct client {
     const struct generator *generator;
     CURLM *multi;
     int epoll;
-    bool h2c;
-    size_t streams; /* at most on one connection */
-    size_t sockets; /* open */
-    size_t opening; /* not open yet, but soon */
+    bool http2, h2c;
+    size_t streams;         /* at most on one connection */
+    size_t sockets;         /* open */
+    size_t ways[SLOT_WAYS]; /* requests by what they have to do with theirs */
     struct slot *slots, *free_slots;
     size_t in_flight;
     uint64_t due_us;
@@ -108,32 +118,26 @@ static size_t on_answer(char *data, size_t size, size_t count, void *userdata)
     return total;
 }
 
-static void slot_set_opening(struct slot *slot, bool opening)
+static void slot_set_way(struct slot *slot, enum slot_way way)
 {
-    slot->client->opening += (size_t)opening - (size_t)slot->opening;
-    slot->opening = opening;
-}
-
-static void slot_begin(struct slot *slot)
-{
-    if (slot->begun_us == 0)
-        slot->begun_us = clock_monotonic_us();
+    slot->client->ways[slot->way]--;
+    slot->way = way;
+    slot->client->ways[way]++;
 }
 
 static curl_socket_t on_open(void *data, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct slot *slot = data;
     (void)purpose;
-    if (!slot->fresh) {
+    if (slot->client->http2 && slot->way == SLOT_JOINS) {
         slot->wanted_socket = true;
         return CURL_SOCKET_BAD;
     }
-    slot_begin(slot);
-    slot_set_opening(slot, false);
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     if (fd < 0)
         return CURL_SOCKET_BAD;
     slot->client->sockets++;
+    slot_set_way(slot, SLOT_CONNECTS);
     return fd;
 }
 
@@ -149,7 +153,7 @@ static int on_ready(void *data, char *peer, char *local, int peer_port, int loca
 {
     struct slot *slot = data;
     (void)peer, (void)local, (void)peer_port, (void)local_port;
-    slot_begin(slot);
+    slot_set_way(slot, SLOT_JOINS);
     return CURL_PREREQFUNC_OK;
 }
 
@@ -157,7 +161,6 @@ static bool slot_init(struct client *client, struct slot *slot)
 {
     const struct simulate_options *options = client->options;
     slot->client = client;
-    slot->fresh = true;
     if (client->generator != NULL) {
         slot->body = malloc(generator_body_max(client->generator, options->batch));
         if (slot->body == NULL)
@@ -178,7 +181,6 @@ static bool slot_init(struct client *client, struct slot *slot)
     ok &= curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK;
     ok &= curl_easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK;
     ok &= curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_PIPEWAIT, options->http2 ? 1L : 0L) == CURLE_OK;
     ok &= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)options->rule->timeout_ms) == CURLE_OK;
     ok &= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, verify) == CURLE_OK;
     ok &= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, verify * 2) == CURLE_OK;
@@ -211,8 +213,10 @@ struct client *client_create(const struct simulate_options *options, const struc
     client->options = options;
     client->generator = generator;
     client->epoll = epoll;
+    client->http2 = options->http2;
     client->h2c = options->http2 && !options->https;
-    client->streams = (options->concurrency + options->connections - 1) / options->connections;
+    client->streams =
+        !options->http2 ? 1 : (options->concurrency + options->connections - 1) / options->connections;
     client->due_us = CLIENT_NEVER;
     client->multi = curl_multi_init();
     client->slots = calloc(options->concurrency, sizeof *client->slots);
@@ -222,7 +226,6 @@ struct client *client_create(const struct simulate_options *options, const struc
     curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
     curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timer);
     curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
-    curl_multi_setopt(client->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)options->connections);
     curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)options->connections);
     curl_multi_setopt(client->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)client->streams);
     for (size_t i = options->concurrency; i-- > 0;) {
@@ -255,9 +258,22 @@ void client_free(struct client *client)
     free(client);
 }
 
+/* Whether a connection that is ready has a place left. */
+static bool client_has_place(const struct client *client)
+{
+    size_t connecting = client->ways[SLOT_CONNECTS];
+    size_t ready = client->sockets > connecting ? client->sockets - connecting : 0;
+    return client->ways[SLOT_JOINS] < ready * client->streams;
+}
+
 bool client_is_full(const struct client *client)
 {
-    return client->free_slots == NULL;
+    if (client->free_slots == NULL)
+        return true;
+    if (!client->http2)
+        return client->in_flight >= client->options->connections;
+    size_t connections = client->sockets + client->ways[SLOT_OPENS];
+    return !client_has_place(client) && connections >= client->options->connections;
 }
 
 size_t client_in_flight(const struct client *client)
@@ -316,16 +332,15 @@ static void slot_set_headers(struct client *client, struct slot *slot, const str
     curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, &slot->headers[HEADER_CONTENT_TYPE]);
 }
 
-/* Hands the slot's request to libcurl, on a fresh connection or not. */
-static bool slot_start(struct client *client, struct slot *slot, bool fresh)
+/* Hands the slot's request to libcurl. */
+static bool slot_start(struct client *client, struct slot *slot, enum slot_way way)
 {
     slot->answer_len = 0;
-    slot->begun_us = 0;
     slot->wanted_socket = false;
+    slot_set_way(slot, way);
+    bool fresh = way == SLOT_OPENS;
+    curl_easy_setopt(slot->easy, CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L);
     if (client->h2c) {
-        slot->fresh = fresh;
-        slot_set_opening(slot, fresh);
-        curl_easy_setopt(slot->easy, CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L);
         long version = fresh ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : CURL_HTTP_VERSION_2_0;
         curl_easy_setopt(slot->easy, CURLOPT_HTTP_VERSION, version);
     }
@@ -354,10 +369,11 @@ bool client_send(struct client *client, struct delivery delivery)
     slot_set_headers(client, slot, &facts);
     curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDS, body.ptr);
     curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
-    /* Another connection as soon as those that are there have no place left. */
-    size_t connections = client->sockets + client->opening;
-    bool fresh = connections < options->connections && client->in_flight >= connections * client->streams;
-    if (!slot_start(client, slot, fresh)) {
+    /* Another connection as soon as those that are ready have no place left. */
+    bool opens = client->http2 && !client_has_place(client);
+    client->ways[slot->way]++;
+    if (!slot_start(client, slot, opens ? SLOT_OPENS : SLOT_JOINS)) {
+        client->ways[slot->way]--;
         proof_line_release(slot->authorization);
         slot->authorization = NULL;
         return false;
@@ -408,23 +424,20 @@ bool client_next_result(struct client *client, struct client_result *result)
             curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &result->status);
             curl_easy_getinfo(slot->easy, CURLINFO_HTTP_VERSION, &version);
         } else {
-            /* One that has waited for a connection all the time says nothing of the receiver's. */
-            result->no_answer = code == CURLE_OPERATION_TIMEDOUT && slot->begun_us == 0
-                                    ? "Timeout without a connection"
-                                    : curl_easy_strerror(code);
+            result->no_answer = curl_easy_strerror(code);
         }
-        uint64_t begun_us = slot->begun_us > 0 ? slot->begun_us : clock_monotonic_us();
-        result->queued_us = begun_us - slot->delivery.sent_us;
         curl_multi_remove_handle(client->multi, slot->easy);
-        slot_set_opening(slot, false);
-        if (code != CURLE_OK && slot->wanted_socket && slot_start(client, slot, true))
+        if (code != CURLE_OK && slot->wanted_socket && slot_start(client, slot, SLOT_OPENS))
             continue;
 
+        client->ways[slot->way]--;
         proof_line_release(slot->authorization);
         slot->authorization = NULL;
         slot->answer[slot->answer_len] = '\0';
         result->answer = slot->answer;
         result->http2 = version == CURL_HTTP_VERSION_2_0;
+        if (code == CURLE_OK && !result->http2)
+            client->streams = 1; /* whatever was hoped for */
         slot->busy = false;
         slot->next_free = client->free_slots;
         client->free_slots = slot;

@@ -128,8 +128,8 @@ bool verification_answered(struct verification *verification, const struct clien
                            enum attempt_result judged)
 {
     const struct delivery *delivery = &result->delivery;
-    /* The set-up of a connection is the receiver's time, a queue in here is not. */
-    uint64_t elapsed_us = clock_monotonic_us() - delivery->sent_us - result->queued_us;
+    /* The set-up of a connection is the receiver's time, too. */
+    uint64_t elapsed_us = clock_monotonic_us() - delivery->sent_us;
     const struct ledger_entry entry = {
         .kind = LEDGER_ANSWERED,
         .first = delivery->first,

@@ -3,12 +3,16 @@
 
 import json
 import pathlib
+import signal
+import subprocess
 import threading
 import time
 
 import pytest
 
-from harness.bridge import ACTIVITY, ADOBE, ROOT, TOKEN, run_command
+from harness import spawn
+from harness.bridge import ACTIVITY, ADOBE, ROOT, TOKEN, binary, run_command
+from harness.holding import Holding
 from harness.ports import release_port, take_port
 
 SENDERS = {"activity-push": ACTIVITY, "adobe-io": ADOBE}
@@ -99,6 +103,26 @@ def test_result_for_people(start_bridge):
     for word in ("200", "p50", "p99", "p99.9"):
         assert word in done.stdout
     assert "\r" not in done.stdout + done.stderr and "\x1b" not in done.stdout + done.stderr
+
+
+def test_no_request_waits_for_the_answer_to_another():
+    """As many are under way as were asked for, also when the sender is held up while it opens connections, and has
+    much to catch up with."""
+    def hold_up():
+        simulation.send_signal(signal.SIGSTOP)
+        time.sleep(0.1)
+        simulation.send_signal(signal.SIGCONT)
+
+    begun = threading.Event()
+    with Holding(128, on_connection=lambda: begun.wait() and hold_up()) as receiver:
+        arguments = ["--url", f"http://127.0.0.1:{receiver.port}/", "--sender", "adobe-io", "--http", "2", "--json",
+                     "--connections", "16", "--concurrency", "128", "--events", "128", "--batch", "1", "--rate", "400",
+                     "--no-retry"]
+        simulation = spawn([binary(), "simulate", *arguments], stdout=subprocess.PIPE, text=True)
+        begun.set()
+        report = json.loads(simulation.communicate(timeout=60)[0].splitlines()[-1])
+        assert report["statuses"] == {"200": 128}
+        assert receiver.connections <= 16
 
 
 def test_nobody_there_is_exit_1():
