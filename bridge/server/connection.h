@@ -29,6 +29,8 @@ struct frames {
     unsigned idle;          /* frames that brought nothing, less what time and requests allow */
     unsigned resets;        /* streams reset by the peer, or by h2o for its fault; less what time allows */
     bool begun;             /* the preface has come */
+    bool last_is_told;      /* goaway.c: the peer knows that later streams than this one are not taken */
+    uint32_t last_stream_id;
 };
 
 struct connection {
@@ -66,11 +68,5 @@ void guard_cut(struct connection *connection, enum guard_action action);
 void frames_watch(struct connection *connection, h2o_http2_conn_t *http2);
 /* Once a tick: time allows some more. */
 void frames_tick(struct connection *connection);
-
-/* goaway.c */
-/* HTTP/2: tells the peer, once, to begin nothing more here. */
-void goaway_begin(struct connection *connection);
-/* Once a tick: closes the connection when its peer has been told, and its last stream has ended. */
-void goaway_tick(struct connection *connection, uint64_t now_ms);
 
 #endif

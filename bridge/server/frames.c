@@ -66,12 +66,29 @@ static bool take_head(struct frames *frames, struct slice bytes)
     return frames->head_bytes <= HEAD_MAX && frames->head.fields <= FIELDS_MAX;
 }
 
+static uint32_t stream_id_in(const uint8_t *src)
+{
+    return (uint32_t)(src[5] & 0x7f) << 24 | (uint32_t)src[6] << 16 | (uint32_t)src[7] << 8 | src[8];
+}
+
+/* The peer has been told that its stream is not taken. What it sent of a body does not use up the window of
+ * those that are (RFC 9113 section 6.8). */
+static bool is_not_taken(struct frames *frames, h2o_http2_conn_t *http2, const uint8_t *src, size_t length)
+{
+    if (!frames->last_is_told || stream_id_in(src) <= frames->last_stream_id)
+        return false;
+    if (src[3] == H2O_HTTP2_FRAME_TYPE_DATA && length > 0) {
+        h2o_http2_encode_window_update_frame(&http2->_write.buf, 0, (int32_t)length);
+        h2o_http2_conn_request_write(http2);
+    }
+    return true;
+}
+
 /* DATA for a stream that has ended: h2o says so each time, and that is all. Of a body that is too large,
  * thousands of frames can be on their way when h2o resets the stream. */
 static bool comes_too_late(h2o_http2_conn_t *http2, const uint8_t *src)
 {
-    uint32_t id = (uint32_t)(src[5] & 0x7f) << 24 | (uint32_t)src[6] << 16 | (uint32_t)src[7] << 8 | src[8];
-    return src[3] == H2O_HTTP2_FRAME_TYPE_DATA && h2o_http2_conn_get_stream(http2, id) == NULL;
+    return src[3] == H2O_HTTP2_FRAME_TYPE_DATA && h2o_http2_conn_get_stream(http2, stream_id_in(src)) == NULL;
 }
 
 /* False: the connection has been cut. */
@@ -134,8 +151,10 @@ static ssize_t on_frame(h2o_http2_conn_t *http2, const uint8_t *src, size_t size
             too_late = comes_too_late(http2, src);
             if (!take_frame(connection, src, length, too_late))
                 return H2O_HTTP2_ERROR_PROTOCOL_CLOSE_IMMEDIATELY;
-            /* To be ignored (RFC 9113 section 4.1); h2o prints a line for each. */
-            if (src[3] > H2O_HTTP2_FRAME_TYPE_CONTINUATION && http2->_headers_unparsed == NULL)
+            /* Frames of unknown kinds are to be ignored (RFC 9113 section 4.1); h2o prints a line for each.
+             */
+            if (http2->_headers_unparsed == NULL &&
+                (src[3] > H2O_HTTP2_FRAME_TYPE_CONTINUATION || is_not_taken(frames, http2, src, length)))
                 return (ssize_t)(H2O_HTTP2_FRAME_HEADER_SIZE + length);
         }
     }

@@ -320,9 +320,6 @@ static void look_at(struct tick *tick, struct connection *connection)
     } else if (connection->protocol == PROTOCOL_HTTP2) {
         forget_unseen(connection);
         frames_tick(connection);
-        if (tick->loop->closing_ms != 0)
-            goaway_begin(connection);
-        goaway_tick(connection, tick->now_ms);
     } else if (connection->unanswered == 0 && connection->socket->input->size > 0) {
         arriving = true;
         if (connection->receiving_ms == 0)
@@ -341,6 +338,8 @@ static void look_at(struct tick *tick, struct connection *connection)
         /* While closing, HTTP/2 peers are told first, and until the last GOAWAY a stream may still come. */
         uint64_t closing_ms = tick->loop->closing_ms;
         uint64_t since_ms = connection->idle_ms > closing_ms ? connection->idle_ms : closing_ms;
+        if (connection->goaway_ms > since_ms)
+            since_ms = connection->goaway_ms;
         uint64_t allowed_ms = config->limits.idle_time_ms;
         if (closing_ms != 0)
             allowed_ms = connection->protocol == PROTOCOL_HTTP2 ? GOAWAY_TAKES_MS + 500 : 2 * TICK_MS;

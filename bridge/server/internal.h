@@ -278,6 +278,8 @@ bool guard_fits(const struct server *server, size_t n);
 /* The connection of this request ends with the answer to it, HTTP/2 when all that is under way there is
  * answered, too: whoever comes again does so on another. */
 void goaway_after(h2o_req_t *req);
+/* Tells and ends those HTTP/2 connections for which it is time. */
+void goaway_tick(struct loop *loop, uint64_t now_ms);
 
 /* http1_head.c */
 /* False when the head, as it came over the wire, has two lengths, a length beside a

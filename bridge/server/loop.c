@@ -65,6 +65,7 @@ static void on_tick(h2o_socket_t *timer, const char *err)
     request_tick(loop, now_ms);
     if (!loop->admin && loop->closing_ms == 0 && atomic_load(&loop->server->state) >= SERVER_CLOSING)
         begin_closing(loop, now_ms);
+    goaway_tick(loop, now_ms);
     guard_tick(loop, now_ms);
 }
 

@@ -168,6 +168,27 @@ def test_http2_upload_across_the_end_is_told_to_come_again(start_bridge, reader)
     assert reader.ends(bridge.prefix) == before
 
 
+def test_http2_peer_that_does_not_heed_the_goaway_holds_nobody_up(start_bridge):
+    """Streams after the last one are not taken; what they bring does not use up the window of the others."""
+    bridge = start_bridge({"shutdown": {"grace": "20s"}, "limits": {"body": "4MiB"}})
+    authorization = [("Authorization", TOKEN)]
+    with Http2(bridge.port) as client:
+        heeded = client.start("POST", ACTIVITY, authorization)
+        client.send(heeded, b"[")
+        eventually(lambda: bridge.metrics().sum("connections", protocol="http2") == 1)
+        bridge.signal(signal.SIGTERM)
+        while client.last_stream != heeded:
+            client.pump()
+        late = client.start("POST", ACTIVITY, authorization)
+        client.send(late, b" " * 600_000)  # more than twice the connection's window
+        client.send(heeded, b"]", end=True)
+        assert client.answer(heeded).status in {200, 503}  # which one is a matter of milliseconds here
+        told = time.monotonic()
+        client.wait_closed(15)
+        assert time.monotonic() - told < 2 * SLOW
+    assert bridge.wait() == 0
+
+
 def test_health_can_be_asked_until_the_very_end(start_bridge):
     """Probes go on while the bridge ends; its exit status is still 0."""
     bridge = start_bridge()

@@ -150,6 +150,7 @@ class Http2:
         self.h2 = h2.connection.H2Connection(config)
         self.h2.initiate_connection()
         self.goaway = False
+        self.last_stream = None  # of the latest GOAWAY
         self.closed = False
         self._streams = {}
         self.flush()
@@ -183,7 +184,7 @@ class Http2:
 
     def _note(self, event):
         if isinstance(event, h2.events.ConnectionTerminated):
-            self.goaway = True
+            self.goaway, self.last_stream = True, event.last_stream_id
         state = self._streams.get(getattr(event, "stream_id", None))
         if isinstance(event, h2.events.DataReceived):
             self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
