@@ -11,7 +11,7 @@
 // connection. So prior knowledge is asked for only together with a fresh
 // connection, and every other request just joins one. When libcurl then wants to
 // open a connection for such a request after all (the old one had gone), it is not
-// allowed to, and the request is sent again with a fresh one.
+// allowed to, and the request is sent again with a fresh one as soon as there may be another.
 #include "command/simulate.h"
 
 #include <curl/curl.h>
@@ -50,7 +50,7 @@ enum slot_way {
 
 /* One request under way at a time. */
 struct slot {
-    struct slot *next_free;
+    struct slot *next; /* in the list of free or of parked ones */
     struct client *client;
     CURL *easy;
     struct delivery delivery;
@@ -76,7 +76,9 @@ struct client {
     size_t streams;         /* at most on one connection */
     size_t sockets;         /* open */
     size_t ways[SLOT_WAYS]; /* requests by what they have to do with theirs */
+    bool denied;            /* libcurl found no place where we saw one; until something has changed */
     struct slot *slots, *free_slots;
+    struct slot *parked; /* requests that were denied one, and may not open a connection now */
     size_t in_flight;
     uint64_t due_us;
     uint64_t attempts; /* for the delivery ids */
@@ -154,6 +156,7 @@ static int on_ready(void *data, char *peer, char *local, int peer_port, int loca
     struct slot *slot = data;
     (void)peer, (void)local, (void)peer_port, (void)local_port;
     slot_set_way(slot, SLOT_JOINS);
+    slot->client->denied = false;
     return CURL_PREREQFUNC_OK;
 }
 
@@ -231,7 +234,7 @@ struct client *client_create(const struct simulate_options *options, const struc
     for (size_t i = options->concurrency; i-- > 0;) {
         if (!slot_init(client, &client->slots[i]))
             goto fail;
-        client->slots[i].next_free = client->free_slots;
+        client->slots[i].next = client->free_slots;
         client->free_slots = &client->slots[i];
     }
     return client;
@@ -259,21 +262,27 @@ void client_free(struct client *client)
 }
 
 /* Whether a connection that is ready has a place left. */
-static bool client_has_place(const struct client *client)
+static bool has_place(const struct client *client)
 {
     size_t connecting = client->ways[SLOT_CONNECTS];
     size_t ready = client->sockets > connecting ? client->sockets - connecting : 0;
-    return client->ways[SLOT_JOINS] < ready * client->streams;
+    return !client->denied && client->ways[SLOT_JOINS] < ready * client->streams;
+}
+
+static bool may_start(const struct client *client)
+{
+    const size_t *ways = client->ways;
+    size_t limit = client->options->connections;
+    if (!client->http2)
+        return client->in_flight < limit;
+    /* With nothing under way, what is open is of no use to libcurl, and will not change. */
+    return has_place(client) || client->sockets + ways[SLOT_OPENS] < limit ||
+           ways[SLOT_JOINS] + ways[SLOT_OPENS] + ways[SLOT_CONNECTS] == 0;
 }
 
 bool client_is_full(const struct client *client)
 {
-    if (client->free_slots == NULL)
-        return true;
-    if (!client->http2)
-        return client->in_flight >= client->options->connections;
-    size_t connections = client->sockets + client->ways[SLOT_OPENS];
-    return !client_has_place(client) && connections >= client->options->connections;
+    return client->free_slots == NULL || client->parked != NULL || !may_start(client);
 }
 
 size_t client_in_flight(const struct client *client)
@@ -332,19 +341,35 @@ static void slot_set_headers(struct client *client, struct slot *slot, const str
     curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, &slot->headers[HEADER_CONTENT_TYPE]);
 }
 
-/* Hands the slot's request to libcurl. */
-static bool slot_start(struct client *client, struct slot *slot, enum slot_way way)
+/* Hands the slot's request to libcurl. Opens another connection as soon as those that are ready have no place
+ * left. */
+static bool slot_start(struct client *client, struct slot *slot)
 {
+    bool opens = client->http2 && !has_place(client);
     slot->answer_len = 0;
     slot->wanted_socket = false;
-    slot_set_way(slot, way);
-    bool fresh = way == SLOT_OPENS;
-    curl_easy_setopt(slot->easy, CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L);
+    curl_easy_setopt(slot->easy, CURLOPT_FRESH_CONNECT, opens ? 1L : 0L);
     if (client->h2c) {
-        long version = fresh ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : CURL_HTTP_VERSION_2_0;
+        long version = opens ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : CURL_HTTP_VERSION_2_0;
         curl_easy_setopt(slot->easy, CURLOPT_HTTP_VERSION, version);
     }
-    return curl_multi_add_handle(client->multi, slot->easy) == CURLM_OK;
+    slot->way = opens ? SLOT_OPENS : SLOT_JOINS;
+    client->ways[slot->way]++;
+    if (curl_multi_add_handle(client->multi, slot->easy) == CURLM_OK)
+        return true;
+    client->ways[slot->way]--;
+    return false;
+}
+
+static void start_parked(struct client *client)
+{
+    while (client->parked != NULL && may_start(client)) {
+        struct slot *slot = client->parked;
+        slot->delivery.sent_us = clock_monotonic_us();
+        if (!slot_start(client, slot))
+            return;
+        client->parked = slot->next;
+    }
 }
 
 bool client_send(struct client *client, struct delivery delivery)
@@ -369,16 +394,12 @@ bool client_send(struct client *client, struct delivery delivery)
     slot_set_headers(client, slot, &facts);
     curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDS, body.ptr);
     curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
-    /* Another connection as soon as those that are ready have no place left. */
-    bool opens = client->http2 && !client_has_place(client);
-    client->ways[slot->way]++;
-    if (!slot_start(client, slot, opens ? SLOT_OPENS : SLOT_JOINS)) {
-        client->ways[slot->way]--;
+    if (!slot_start(client, slot)) {
         proof_line_release(slot->authorization);
         slot->authorization = NULL;
         return false;
     }
-    client->free_slots = slot->next_free;
+    client->free_slots = slot->next;
     slot->busy = true;
     client->in_flight++;
     return true;
@@ -427,10 +448,13 @@ bool client_next_result(struct client *client, struct client_result *result)
             result->no_answer = curl_easy_strerror(code);
         }
         curl_multi_remove_handle(client->multi, slot->easy);
-        if (code != CURLE_OK && slot->wanted_socket && slot_start(client, slot, SLOT_OPENS))
-            continue;
-
         client->ways[slot->way]--;
+        client->denied = code != CURLE_OK && slot->wanted_socket;
+        if (client->denied) {
+            slot->next = client->parked;
+            client->parked = slot;
+            continue;
+        }
         proof_line_release(slot->authorization);
         slot->authorization = NULL;
         slot->answer[slot->answer_len] = '\0';
@@ -439,10 +463,11 @@ bool client_next_result(struct client *client, struct client_result *result)
         if (code == CURLE_OK && !result->http2)
             client->streams = 1; /* whatever was hoped for */
         slot->busy = false;
-        slot->next_free = client->free_slots;
+        slot->next = client->free_slots;
         client->free_slots = slot;
         client->in_flight--;
         return true;
     }
+    start_parked(client);
     return false;
 }

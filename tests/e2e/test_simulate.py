@@ -125,6 +125,15 @@ def test_no_request_waits_for_the_answer_to_another():
         assert receiver.connections <= 16
 
 
+def test_more_streams_than_the_receiver_takes_wait_for_a_place():
+    """100 on each connection, which is what it allows; those without a place are no reason to open more."""
+    with Holding(200) as receiver:
+        done = run_command("simulate", "--url", f"http://127.0.0.1:{receiver.port}/", "--sender", "adobe-io", "--json",
+                           "--http", "2", "--connections", 2, "--concurrency", 300, "--events", 300, "--batch", 1)
+        assert json.loads(done.stdout.splitlines()[-1])["statuses"] == {"200": 300}
+        assert receiver.connections == 2
+
+
 def test_nobody_there_is_exit_1():
     port = take_port()
     done, report = simulate(None, "adobe-io", "--events", 20, "--no-retry", port=port)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A receiver over HTTP/2 that answers nobody before so many requests are there at the same time."""
+"""A receiver over HTTP/2 that answers nobody before so many requests are there at the same time, then everybody."""
 
 import socket
 import threading
@@ -58,3 +58,4 @@ class Holding:
             connection.send_headers(stream, [(":status", "200")], end_stream=True)
             peer.sendall(connection.data_to_send())
         self._arrived.clear()
+        self.wanted = 0
