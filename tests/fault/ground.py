@@ -257,6 +257,13 @@ class Ground:
             self._keep(plan, verdict)
         return verdict
 
+    def give_up(self, plan, error):
+        """The verdict on a schedule that could not be played to its end."""
+        verdict = Verdict(plan.seed, plan.names, plan.style, plan.sender, plan.http)
+        verdict.wrong.append(f"it could not be played: {error!r}")
+        self._keep(plan, verdict)
+        return verdict
+
     def _sending(self, plan, connections=CONNECTIONS):
         url = f"http://127.0.0.1:{self.serving.port}{PATHS[plan.sender]}"
         return ["simulate", "--url", url, "--sender", plan.sender, *self.proofs.shown_by(plan.sender),
@@ -411,7 +418,7 @@ class Ground:
         kept.mkdir()
         told = {"plan": repr(plan), **asdict(verdict), "report": self._report, "deleted_topics": self.deleted}
         (kept / "verdict.json").write_text(json.dumps(told, indent=2))
-        for log in self.serving.folder.glob("bridge*.log"):
+        for log in self.serving.folder.glob("bridge*.log") if self.serving else ():
             shutil.copy(log, kept)
         for node in self.cluster.nodes:
             shutil.copy(node.folder / "broker.log", kept / f"broker-{node.number}.log")

@@ -282,11 +282,19 @@ class Cluster:
         """A request of wire.py to whichever broker answers, until one has taken it."""
         return eventually(lambda: (request(self.any_port(), *arguments), True), 60, f"{request.__name__} is taken", 0.2)
 
-    def wait_up(self, timeout=90):
+    def wait_up(self, timeout=60):
         """Each broker lists all the others: else topics with three replicas are refused at first. One that has ended
-        is started again, as whoever runs it would: Kafka's controller sometimes fails a registration for good."""
+        is started again, as whoever runs it would: Kafka's controller sometimes fails a registration for good. And
+        one whose end has got stuck is killed."""
         for node in self.nodes:
-            eventually(lambda: self._lists_all(node), timeout, f"broker {node.number} lists all brokers", 0.1)
+            try:
+                self._wait_listed(node, timeout)
+            except AssertionError:
+                node.kill()
+                self._wait_listed(node, timeout)
+
+    def _wait_listed(self, node, timeout):
+        eventually(lambda: self._lists_all(node), timeout, f"broker {node.number} lists all brokers", 0.1)
 
     def _lists_all(self, node):
         if not node.running():
