@@ -283,24 +283,26 @@ class Cluster:
         return eventually(lambda: (request(self.any_port(), *arguments), True), 60, f"{request.__name__} is taken", 0.2)
 
     def wait_up(self, timeout=60):
-        """Each broker lists all the others: else topics with three replicas are refused at first. One that has ended
-        is started again, as whoever runs it would: Kafka's controller sometimes fails a registration for good. And
-        one whose end has got stuck is killed."""
-        for node in self.nodes:
-            try:
-                self._wait_listed(node, timeout)
-            except AssertionError:
+        """Each broker lists all the others: else topics with three replicas are refused at first. Those that have ended
+        are started again, as whoever runs them would: Kafka's controller sometimes fails a registration for good. And
+        those whose end has got stuck are killed."""
+        try:
+            self._wait_listed(timeout)
+        except AssertionError:
+            for node in self.nodes:
                 node.kill()
-                self._wait_listed(node, timeout)
+            self._wait_listed(timeout)
 
-    def _wait_listed(self, node, timeout):
-        eventually(lambda: self._lists_all(node), timeout, f"broker {node.number} lists all brokers", 0.1)
+    def _wait_listed(self, timeout):
+        eventually(self._all_list_all, timeout, "each broker lists all brokers", 0.1)
 
-    def _lists_all(self, node):
-        if not node.running():
+    def _all_list_all(self):
+        ended = [node for node in self.nodes if not node.running()]
+        for node in ended:
             node.start()
-            raise RuntimeError(f"broker {node.number} had ended:\n" + node.log()[-4000:])
-        return wire.brokers(node.internal) == set(NODES)
+        if ended:
+            raise RuntimeError("".join(f"broker {node.number} had ended:\n{node.log()[-4000:]}" for node in ended))
+        return all(wire.brokers(node.internal) == set(NODES) for node in self.nodes)
 
     def controller(self):
         """Number of the active controller, as the nodes themselves have noted it."""
