@@ -137,8 +137,7 @@ struct report {
     struct {
         const char *reason; /* a literal */
         uint64_t count;
-    } no_answer[REPORT_REASONS_MAX]; /* why there was none; those without a place here are counted in the last
-                                      */
+    } no_answer[REPORT_REASONS_MAX]; /* why there was none; the last counts those without a place here */
     uint64_t elapsed_us;             /* first intended time to the last answer */
     struct latency latency;
 };

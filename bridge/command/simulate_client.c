@@ -218,8 +218,7 @@ struct client *client_create(const struct simulate_options *options, const struc
     client->epoll = epoll;
     client->http2 = options->http2;
     client->h2c = options->http2 && !options->https;
-    client->streams =
-        !options->http2 ? 1 : (options->concurrency + options->connections - 1) / options->connections;
+    client->streams = (options->concurrency + options->connections - 1) / options->connections;
     client->due_us = CLIENT_NEVER;
     client->multi = curl_multi_init();
     client->slots = calloc(options->concurrency, sizeof *client->slots);

@@ -179,13 +179,18 @@ def test_http2_peer_that_does_not_heed_the_goaway_holds_nobody_up(start_bridge):
         bridge.signal(signal.SIGTERM)
         while client.last_stream != heeded:
             client.pump()
-        late = client.start("POST", ACTIVITY, authorization)
-        client.send(late, b" " * 600_000)  # more than twice the connection's window
+        window = client.h2.outbound_flow_control_window
+        late, later = (client.start("POST", ACTIVITY, authorization) for _ in range(2))
+        client.send(late, b"[" + b" " * 100_000 + b"]", end=True)
+        client.send(later, b"[")
+        while client.h2.outbound_flow_control_window < window:
+            client.pump()
         client.send(heeded, b"]", end=True)
         assert client.answer(heeded).status in {200, 503}  # which one is a matter of milliseconds here
         told = time.monotonic()
         client.wait_closed(15)
         assert time.monotonic() - told < 2 * SLOW
+        assert not client.has_begun_to_answer(late)
     assert bridge.wait() == 0
 
 

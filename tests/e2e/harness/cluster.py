@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 
 from confluent_kafka.admin import AdminClient
 
@@ -110,6 +111,7 @@ class Node:
         self._libs = libs
         self._archive = archive
         self._process = None
+        self._lock = threading.RLock()  # a rolling restart, a fault and who looks after brokers may meet here
 
     def data(self):
         return self.folder / "data" if self.disk is None else self.disk.path
@@ -128,13 +130,23 @@ class Node:
         return self.running() and not self.stopped
 
     def start(self):
-        options = self._archive.options(self.folder)
-        with open(self.folder / "broker.log", "ab") as log:
-            self._process = spawn(
-                self.java("kafka.Kafka", str(self.folder / "server.properties"), options=options),
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            )
-        self.stopped = False
+        """Unless it runs."""
+        with self._lock:
+            if self.running():
+                return
+            options = self._archive.options(self.folder)
+            with open(self.folder / "broker.log", "ab") as log:
+                self._process = spawn(
+                    self.java("kafka.Kafka", str(self.folder / "server.properties"), options=options),
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                )
+            self.stopped = False
+
+    def look_after(self):
+        """Starts it again when it has ended by itself, not when somebody has killed it."""
+        with self._lock:
+            if self._process is not None and self._process.poll() is not None:
+                self.start()
 
     def pause(self):
         stop(self._process)
@@ -147,22 +159,24 @@ class Node:
 
     def kill(self):
         """kill -9: nothing is flushed, the data folder stays."""
-        if self._process is not None:
-            self.resume()
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        with self._lock:
+            if self._process is not None:
+                self.resume()
+                self._process.kill()
+                self._process.wait()
+                self._process = None
 
     def terminate(self, timeout=40):
         """A clean end: the leaders move away first."""
-        self.resume()
-        self._process.terminate()
-        try:
-            self._process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
+        with self._lock:
+            self.resume()
+            self._process.terminate()
+            try:
+                self._process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
 
     def pid(self):
         return self._process.pid
@@ -281,6 +295,10 @@ class Cluster:
     def call(self, request, *arguments):
         """A request of wire.py to whichever broker answers, until one has taken it."""
         return eventually(lambda: (request(self.any_port(), *arguments), True), 60, f"{request.__name__} is taken", 0.2)
+
+    def look_after(self):
+        for node in self.nodes:
+            node.look_after()
 
     def wait_up(self, timeout=60):
         """Each broker lists all the others: else topics with three replicas are refused at first. Those that have ended

@@ -230,6 +230,9 @@ class Http2:
         status = int(dict(headers)[":status"])
         return Answer(status, [pair for pair in headers if not pair[0].startswith(":")], state["body"])
 
+    def has_begun_to_answer(self, stream):
+        return self._streams[stream]["headers"] is not None
+
     def request(self, method, path, headers=(), body=b""):
         started = time.monotonic()
         stream = self.start(method, path, headers, end=not body)
