@@ -24,6 +24,10 @@
  * gone by then, or the process grows by as much again with each core. */
 #define MUCH ((size_t)64 << 20)
 #define SOON_MS 2000
+/* Once as much is resident as requests may hold beside what the process has without them. */
+#define BASE ((size_t)32 << 20)
+#define MUCH_WHEN_FULL ((size_t)16 << 20)
+#define SOON_WHEN_FULL_MS 500
 /* One that finds nothing can have come too early, or what is idle is in use after all: the next ones come
  * less and less often. */
 #define SELDOM_MS (10 * 60 * 1000)
@@ -34,7 +38,8 @@ void memory_set_up(void)
     mallopt(M_MMAP_THRESHOLD, MMAP_FROM);
 }
 
-bool memory_is_worth_a_trim(struct memory *memory, size_t resident, size_t held, uint64_t now_ms)
+bool memory_is_worth_a_trim(struct memory *memory, size_t resident, size_t held, size_t limit,
+                            uint64_t now_ms)
 {
     size_t idle = resident > held ? resident - held : 0;
     if (!memory->known || idle < memory->least_idle)
@@ -45,8 +50,10 @@ bool memory_is_worth_a_trim(struct memory *memory, size_t resident, size_t held,
     memory->trimmed = false;
 
     bool grown = idle - memory->left_idle >= WORTH;
+    bool full = resident > BASE + limit;
+    bool much = idle - memory->left_idle >= (full ? MUCH_WHEN_FULL : MUCH);
     if (grown || idle - memory->least_idle < WORTH)
-        memory->wait_ms = idle - memory->left_idle >= MUCH ? SOON_MS : EVERY_MS;
+        memory->wait_ms = !much ? EVERY_MS : full ? SOON_WHEN_FULL_MS : SOON_MS;
     if (idle - memory->least_idle < WORTH || now_ms - memory->last_ms < memory->wait_ms)
         return false;
     memory->last_ms = now_ms;
@@ -68,10 +75,10 @@ static size_t resident_bytes(void)
     return resident * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-void memory_look(struct memory *memory, size_t held, uint64_t now_ms)
+void memory_look(struct memory *memory, size_t held, size_t limit, uint64_t now_ms)
 {
     size_t resident = resident_bytes();
-    if (resident == 0 || !memory_is_worth_a_trim(memory, resident, held, now_ms))
+    if (resident == 0 || !memory_is_worth_a_trim(memory, resident, held, limit, now_ms))
         return;
     malloc_trim(0);
     log_debug("freed memory was given back", LOG_INT("resident_kib", resident / 1024),

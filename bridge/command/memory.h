@@ -21,10 +21,11 @@ struct memory {
 void memory_set_up(void);
 
 /* Whether it is worth while to look for memory to give back. resident: what the process has; held: what of it
- * is known to be in use by requests and connections, roughly. */
-bool memory_is_worth_a_trim(struct memory *memory, size_t resident, size_t held, uint64_t now_ms);
+ * is known to be in use by requests and connections, roughly; limit: of what they may hold. */
+bool memory_is_worth_a_trim(struct memory *memory, size_t resident, size_t held, size_t limit,
+                            uint64_t now_ms);
 
-/* Does it. To be called every second. */
-void memory_look(struct memory *memory, size_t held, uint64_t now_ms);
+/* Does it. To be called every half second. */
+void memory_look(struct memory *memory, size_t held, size_t limit, uint64_t now_ms);
 
 #endif

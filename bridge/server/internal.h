@@ -273,6 +273,9 @@ void guard_cut_all(struct loop *loop);
 
 /* Would a body of n more bytes, with all that is buffered and in flight, stay below limits.in_flight? */
 bool guard_fits(const struct server *server, size_t n);
+/* The batch has a copy of the request's body, which nobody reads again: while much is held, its pages go
+ * back, though h2o keeps the buffer until the answer is out. */
+void guard_body_taken(const struct server *server, const h2o_req_t *req);
 
 /* goaway.c */
 /* The connection of this request ends with the answer to it, HTTP/2 when all that is under way there is

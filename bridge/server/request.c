@@ -286,6 +286,7 @@ static void request_admit(struct request *request)
         request_end(request);
         return;
     }
+    guard_body_taken(server, req);
     struct slice foreign = foreign_recipient(request);
     if (slice_present(foreign)) {
         refuse(request, AUTH_UNAVAILABLE, "unknown_recipient", foreign);

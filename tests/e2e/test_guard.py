@@ -6,6 +6,7 @@ import base64
 import itertools
 import struct
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import hpack
 import pytest
@@ -15,7 +16,7 @@ from harness import certificates, events
 from harness.attack import ATTACKS, Peer2, Target, frame
 from harness.attack_scene import Scene, back_at
 from harness.attacks import Storm
-from harness.bridge import ACTIVITY, SANITIZED, SLOW, TOKEN
+from harness.bridge import ACTIVITY, ADOBE, SANITIZED, SLOW, TOKEN
 from harness.http import Closed, Http1, Http2, head
 from harness.load import Load
 from harness.ports import release_port, take_port
@@ -103,6 +104,21 @@ def test_bodies_beside_a_batch_in_work_are_bounded_too(start_bridge, own_broker)
     eventually(lambda: bridge.metrics().sum("in_flight_bytes") == 0, 20 * SLOW, "the batch has ended")
     assert bridge.metrics().sum("guard_actions_total", reason="buffers") > 0
     assert SANITIZED or bridge.peak_kib() - before < 96 * 1024
+
+
+def test_large_bodies_are_written_whole_while_much_is_held(start_bridge, broker, reader, http_version):
+    """Then the pages of what has been copied go back, and no other."""
+    bridge = start_bridge({"limits": {"in_flight": "48MiB"}, "record": {"format": "original"}})
+    sent = [[events.cloud_event(f'"{letter * 9000}"') for _ in range(400)] for letter in "abcd"]
+    with ThreadPoolExecutor() as pool, broker.paused():
+        answers = []
+        for count, batch in enumerate(sent, 1):
+            body = f"[{','.join(batch)}]".encode()
+            answers.append(pool.submit(bridge.post, ADOBE, body, http_version=http_version))
+            eventually(lambda: bridge.metrics().sum("in_flight_events") == 400 * count, what="it is in work")
+    assert [answer.result().status for answer in answers] == [200] * 4
+    held = {record.value for record in reader.read(bridge.prefix)}
+    assert held == {one.encode() for batch in sent for one in batch}
 
 
 @pytest.mark.parametrize("flags, size", [(http2.END_STREAM, 0), (0, 1000)])

@@ -24,6 +24,7 @@
     X(event_time)                                                                                           \
     X(fetch)                                                                                                \
     X(generations)                                                                                          \
+    X(guard)                                                                                                \
     X(head_count)                                                                                           \
     X(http1_head)                                                                                           \
     X(inflate)                                                                                              \

@@ -16,11 +16,15 @@ static void setup(void)
     now_ms = 1000000;
 }
 
-/* A second later. */
+static bool look_after(uint64_t ms, size_t resident_mib, size_t held_mib)
+{
+    now_ms += ms;
+    return memory_is_worth_a_trim(&memory, resident_mib * MIB, held_mib * MIB, 256 * MIB, now_ms);
+}
+
 static bool look(size_t resident_mib, size_t held_mib)
 {
-    now_ms += 1000;
-    return memory_is_worth_a_trim(&memory, resident_mib * MIB, held_mib * MIB, now_ms);
+    return look_after(1000, resident_mib, held_mib);
 }
 
 START_TEST(what_is_held_is_not_looked_for)
@@ -91,6 +95,26 @@ START_TEST(much_is_given_back_soon)
 }
 END_TEST
 
+START_TEST(near_the_bound_less_is_given_back_sooner)
+{
+    int trims = 0;
+    ck_assert(!look(18, 0));
+    for (int i = 0; i < 10; i++) {
+        trims += look_after(500, 289, 250);
+        trims += look_after(500, 270, 250);
+    }
+    ck_assert_int_ge(trims, 9);
+    for (trims = 0; trims < 20; trims++)
+        look(270, 250);
+    trims = 0;
+    for (int i = 0; i < 10; i++) { /* as much, but it is not full */
+        trims += look_after(500, 288, 250);
+        trims += look_after(500, 270, 250);
+    }
+    ck_assert_int_le(trims, 2);
+}
+END_TEST
+
 /* More is held, by its owners' count, than is resident: pages that were not touched yet. */
 START_TEST(held_can_be_more_than_resident)
 {
@@ -110,6 +134,7 @@ Suite *suite_memory(void)
     tcase_add_test(tcase, in_vain_is_repeated_less_and_less_often);
     tcase_add_test(tcase, not_more_often_than_every_ten_seconds);
     tcase_add_test(tcase, much_is_given_back_soon);
+    tcase_add_test(tcase, near_the_bound_less_is_given_back_sooner);
     tcase_add_test(tcase, held_can_be_more_than_resident);
     suite_add_tcase(suite, tcase);
     return suite;
