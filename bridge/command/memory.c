@@ -24,7 +24,7 @@
  * gone by then, or the process grows by as much again with each core. */
 #define MUCH ((size_t)64 << 20)
 #define SOON_MS 2000
-/* Once as much is resident as requests may hold beside what the process has without them. */
+/* Full: more is resident than requests may hold and this, which is there without them. */
 #define BASE ((size_t)32 << 20)
 #define MUCH_WHEN_FULL ((size_t)16 << 20)
 #define SOON_WHEN_FULL_MS 500

@@ -128,14 +128,15 @@ static void reload(struct running *running)
 static void wait_for_end(struct running *running, const sigset_t *set)
 {
     const struct timespec half_a_second = {.tv_nsec = 500000000};
-    bool second = false; /* a whole one has passed */
+    bool second = true; /* a whole one has passed */
     for (;;) {
         int number = sigtimedwait(set, NULL, &half_a_second);
+        bool quiet = number < 0 && errno == EAGAIN;
         memory_look(&running->memory, server_held(running->server), running->start->limits.in_flight,
                     clock_monotonic_ms());
-        bool looks = number < 0 && errno == EAGAIN && second;
-        second = !second;
-        if (number == SIGHUP || (looks && watch_look(&running->watch))) {
+        if (quiet)
+            second = !second;
+        if (number == SIGHUP || (quiet && second && watch_look(&running->watch))) {
             log_info("reading the configuration again",
                      LOG_TEXT("cause", number == SIGHUP ? "SIGHUP" : "a file has changed"));
             reload(running);

@@ -414,14 +414,19 @@ bool guard_fits(const struct server *server, size_t n)
 
 /* New pages for the next body cost CPU time, a third more than a body of 2 MB takes otherwise: not while
  * there is room. */
-void guard_body_taken(const struct server *server, const h2o_req_t *req)
+size_t guard_body_taken(const struct server *server, h2o_req_t *req)
 {
-    if (req->entity.len < BODY_MIN || server_held(server) < server->config->limits.in_flight / 2)
-        return;
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t before = -(uintptr_t)req->entity.base & (page - 1); /* shared with what stands there */
-    size_t whole = (req->entity.len - before) & ~(page - 1);
-    madvise(req->entity.base + before, whole, MADV_DONTNEED);
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const h2o_iovec_t body = req->entity;
+    req->entity = (h2o_iovec_t){NULL, 0};
+    if (body.len < BODY_MIN || guard_fits(server, server->config->limits.in_flight / 2))
+        return 0;
+    /* The pages at its ends have other things in them. */
+    uintptr_t begin = ((uintptr_t)body.base + page - 1) & ~(page - 1);
+    uintptr_t end = ((uintptr_t)body.base + body.len) & ~(page - 1);
+    if (begin >= end || madvise((void *)begin, end - begin, MADV_DONTNEED) != 0)
+        return 0;
+    return end - begin;
 }
 
 static void look(struct loop *loop, uint64_t now_ms, bool whole)

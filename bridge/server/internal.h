@@ -160,6 +160,7 @@ struct server {
     pthread_barrier_t started;                    /* of the loops and main: every listener is taken over */
     atomic_size_t connections, admin_connections; /* open ones */
     atomic_size_t waiting_bytes;                  /* bodies of requests that wait for a verdict */
+    atomic_size_t given_back;                     /* of buffers that h2o has: without pages */
     struct open_gauge {
         struct server *server;
         enum protocol protocol;
@@ -273,9 +274,10 @@ void guard_cut_all(struct loop *loop);
 
 /* Would a body of n more bytes, with all that is buffered and in flight, stay below limits.in_flight? */
 bool guard_fits(const struct server *server, size_t n);
-/* The batch has a copy of the request's body, which nobody reads again: while much is held, its pages go
- * back, though h2o keeps the buffer until the answer is out. */
-void guard_body_taken(const struct server *server, const h2o_req_t *req);
+/* The batch has a copy of the request's body, which is gone for everybody else: while much is held, its pages
+ * go back, though h2o keeps the buffer until the answer is out. How many bytes of it: server->given_back,
+ * until then. */
+size_t guard_body_taken(const struct server *server, h2o_req_t *req);
 
 /* goaway.c */
 /* The connection of this request ends with the answer to it, HTTP/2 when all that is under way there is

@@ -43,8 +43,15 @@ struct request {
     uint64_t begin_ms, deadline_ms;
     size_t bytes;
     size_t waiting_bytes; /* charged to the server's */
+    size_t given_back;    /* the same */
     char request_id[REQUEST_ID_MAX + 1];
 };
+
+static void charge_given_back(struct request *request, size_t bytes)
+{
+    atomic_fetch_add(&request->loop->server->given_back, bytes - request->given_back);
+    request->given_back = bytes;
+}
 
 /* The h2o request ends: client gone, or the answer is out. */
 static void on_dispose(void *data)
@@ -52,6 +59,7 @@ static void on_dispose(void *data)
     struct request **slot = data;
     if (*slot != NULL) {
         guard_wait_end((*slot)->connection);
+        charge_given_back(*slot, 0);
         (*slot)->req = NULL;
         (*slot)->slot = NULL;
     }
@@ -83,6 +91,7 @@ static h2o_req_t *detach(struct request *request)
         *request->slot = NULL;
         guard_wait_end(request->connection);
     }
+    charge_given_back(request, 0);
     request->slot = NULL;
     request->req = NULL;
     if (req != NULL && atomic_load(&request->loop->server->state) >= SERVER_DRAINING)
@@ -286,7 +295,7 @@ static void request_admit(struct request *request)
         request_end(request);
         return;
     }
-    guard_body_taken(server, req);
+    charge_given_back(request, guard_body_taken(server, req));
     struct slice foreign = foreign_recipient(request);
     if (slice_present(foreign)) {
         refuse(request, AUTH_UNAVAILABLE, "unknown_recipient", foreign);

@@ -165,8 +165,10 @@ bool server_run(struct server *server, struct kafka *kafka, char *errstr, size_t
 
 size_t server_held(const struct server *server)
 {
-    return guard_buffered(server) + atomic_load(&server->budget.used) +
-           atomic_load(&server->connections) * CONNECTION_BYTES;
+    size_t held = guard_buffered(server) + atomic_load(&server->budget.used) +
+                  atomic_load(&server->connections) * CONNECTION_BYTES;
+    size_t given_back = atomic_load(&server->given_back); /* newer than what is buffered */
+    return held > given_back ? held - given_back : 0;
 }
 
 struct loop *loop_of(h2o_req_t *req)

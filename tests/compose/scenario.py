@@ -213,7 +213,7 @@ class Scenario:
         inside("marketo-bridge", "check", "--config", "bridge.yaml")
         known = container("bridge")
         assert known["Config"]["StopTimeout"] == 35
-        assert known["HostConfig"]["Memory"] == 512 << 20
+        assert known["HostConfig"]["Memory"] == 768 << 20
         assert known["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
 
     def step_loopback(self):

@@ -17,7 +17,7 @@ from harness.attack import ATTACKS, Peer2, Target, frame
 from harness.attack_scene import Scene, back_at
 from harness.attacks import Storm
 from harness.bridge import ACTIVITY, ADOBE, SANITIZED, SLOW, TOKEN
-from harness.http import Closed, Http1, Http2, head
+from harness.http import HTTP1, Closed, Http1, Http2, head
 from harness.load import Load
 from harness.ports import release_port, take_port
 from harness.waits import eventually
@@ -106,19 +106,56 @@ def test_bodies_beside_a_batch_in_work_are_bounded_too(start_bridge, own_broker)
     assert SANITIZED or bridge.peak_kib() - before < 96 * 1024
 
 
+class Large:
+    """A body of 400 events of 9 KB, each of this letter."""
+
+    def __init__(self, letter):
+        self.events = [events.cloud_event(f'"{letter * 9000}"') for _ in range(400)]
+        self.body = f"[{','.join(self.events)}]".encode()
+
+
+def _hold_half(bridge, pool, letters, http_version):
+    """Gives the bodies, and what is to come of them."""
+    large = [Large(letter) for letter in letters]
+    answers = []
+    for count, one in enumerate(large, 1):
+        answers.append(pool.submit(bridge.post, ADOBE, one.body, http_version=http_version))
+        eventually(lambda: bridge.metrics().sum("in_flight_events") == 400 * count, what="it is in work")
+    return large, answers
+
+
 def test_large_bodies_are_written_whole_while_much_is_held(start_bridge, broker, reader, http_version):
     """Then the pages of what has been copied go back, and no other."""
-    bridge = start_bridge({"limits": {"in_flight": "48MiB"}, "record": {"format": "original"}})
-    sent = [[events.cloud_event(f'"{letter * 9000}"') for _ in range(400)] for letter in "abcd"]
+    bridge = start_bridge({"limits": {"in_flight": "40MiB"}, "record": {"format": "original"}})
     with ThreadPoolExecutor() as pool, broker.paused():
-        answers = []
-        for count, batch in enumerate(sent, 1):
-            body = f"[{','.join(batch)}]".encode()
-            answers.append(pool.submit(bridge.post, ADOBE, body, http_version=http_version))
-            eventually(lambda: bridge.metrics().sum("in_flight_events") == 400 * count, what="it is in work")
+        large, answers = _hold_half(bridge, pool, "abcd", http_version)
     assert [answer.result().status for answer in answers] == [200] * 4
     held = {record.value for record in reader.read(bridge.prefix)}
-    assert held == {one.encode() for batch in sent for one in batch}
+    assert held == {event.encode() for one in large for event in one.events}
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_request_right_behind_a_large_body_is_read_while_much_is_held(start_bridge, broker, reader, chunked):
+    bridge = start_bridge({"limits": {"in_flight": "40MiB"}, "record": {"format": "original"}})
+    last, behind = Large("d"), events.cloud_event().encode()
+    fields = [("authorization", TOKEN)]
+    if chunked:
+        first = head("POST", ADOBE, [*fields, ("Transfer-Encoding", "chunked")]) + b"".join(
+            b"%x\r\n%s\r\n" % (len(piece), piece) for piece in (last.body[:99999], last.body[99999:], b""))
+    else:
+        first = head("POST", ADOBE, fields, len(last.body)) + last.body
+    second = head("POST", ADOBE, fields, len(behind)) + behind
+    with ThreadPoolExecutor() as pool, Http1(bridge.port) as client:
+        with broker.paused():
+            large, answers = _hold_half(bridge, pool, "abc", HTTP1)
+            client.send(first + second)
+            eventually(lambda: bridge.metrics().sum("in_flight_events") == 1600, what="it is in work")
+        assert client.answer().status == 200
+        assert chunked or client.answer().status == 200
+    assert [answer.result().status for answer in answers] == [200] * 3
+    held = {record.value for record in reader.read(bridge.prefix)}
+    assert held - {behind} == {event.encode() for one in [*large, last] for event in one.events}
+    assert chunked or behind in held
 
 
 @pytest.mark.parametrize("flags, size", [(http2.END_STREAM, 0), (0, 1000)])

@@ -104,7 +104,7 @@ START_TEST(near_the_bound_less_is_given_back_sooner)
         trims += look_after(500, 270, 250);
     }
     ck_assert_int_ge(trims, 9);
-    for (trims = 0; trims < 20; trims++)
+    for (int i = 0; i < 20; i++)
         look(270, 250);
     trims = 0;
     for (int i = 0; i < 10; i++) { /* as much, but it is not full */

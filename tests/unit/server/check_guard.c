@@ -25,7 +25,7 @@ static void setup(void)
     memset(buffer, 'x', PAGES_MAX * page);
     config.limits.in_flight = LIMIT;
     server.config = &config;
-    server.budget.used = LIMIT / 2;
+    server.budget.used = LIMIT / 2 + 1;
 }
 
 static void teardown(void)
@@ -46,7 +46,9 @@ static size_t resident_pages(void)
 static void take(size_t begin, size_t end)
 {
     h2o_req_t req = {.entity = {buffer + begin, end - begin}};
-    guard_body_taken(&server, &req);
+    size_t given_back = guard_body_taken(&server, &req);
+    ck_assert_uint_eq(given_back, (PAGES_MAX - resident_pages()) * page);
+    ck_assert_ptr_null(req.entity.base);
 }
 
 START_TEST(its_pages_go)
@@ -70,7 +72,7 @@ END_TEST
 
 START_TEST(it_keeps_them_while_there_is_room)
 {
-    server.budget.used = LIMIT / 2 - 1;
+    server.budget.used = LIMIT / 2;
     take(0, PAGES_MAX * page);
     ck_assert_uint_eq(resident_pages(), PAGES_MAX);
 }
