@@ -148,6 +148,7 @@ class Ground:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log = log
         self.deleted = {}  # topic -> when
+        self._report = None
         self._bridges = {}
         self._clock = self.folder / "clock"
         self._generation = 0
@@ -242,8 +243,8 @@ class Ground:
         """The schedule's verdict. Whatever happens, all faults are undone in the end."""
         began = time.monotonic()
         verdict = Verdict(plan.seed, plan.names, plan.style, plan.sender, plan.http)
-        self.use(plan)
         self.deleted, self._report = {}, None
+        self.use(plan)
         self.serving.bad_ends.clear()
         try:
             report = self._run(plan, min(events / plan.length, rate_max), events, verdict)
