@@ -262,6 +262,8 @@ class Ground:
         """The verdict on a schedule that could not be played to its end."""
         verdict = Verdict(plan.seed, plan.names, plan.style, plan.sender, plan.http)
         verdict.wrong.append(f"it could not be played: {error!r}")
+        if self.cluster.is_broken_by_itself():
+            verdict.wrong.append("Kafka's controller takes no broker any more, by a fault of its own: play it again")
         self._keep(plan, verdict)
         return verdict
 
